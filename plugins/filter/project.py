@@ -76,26 +76,34 @@ def dotenv(values: dict) -> str:
     return "".join(lines)
 
 
-def config_labels(project: dict, files: list) -> dict:
+def config_labels(project: dict, files: list, variables: dict | None = None) -> dict:
     """Return the project with a label on each service that mounts configuration: a digest of what it mounts.
 
-    Compose compares a service's definition, not the files it mounts; with the digest in the definition exactly the
-    services whose configuration changed are recreated.
+    Compose compares a service's definition, not the files and secrets it mounts; with the digest in the definition
+    exactly the services whose configuration changed are recreated.
 
     :arg files: [{dest: str, content: str, services: [str]}]
+    :arg variables: {NAME: value}, for secrets that are declared by ``environment: NAME``
     """
+    mounted: dict[str, list[str]] = {}
+    for entry in sorted(files, key=lambda item: item["dest"]):
+        for name in entry.get("services", []):
+            mounted.setdefault(name, []).append(f"{entry['dest']}\0{entry['content']}")
+    for name, service in project["services"].items():
+        for secret in service.get("secrets") or []:
+            source = secret if isinstance(secret, str) else secret.get("source")
+            variable = ((project.get("secrets") or {}).get(source) or {}).get("environment")
+            if variable:
+                mounted.setdefault(name, []).append(f"{source}\0{(variables or {}).get(variable, '')}")
     services = dict(project["services"])
-    for name in {service for entry in files for service in entry.get("services", [])}:
+    for name, texts in mounted.items():
         if name not in services:
             raise AnsibleFilterError(f"stack_files: no service '{name}' in the stack {project.get('name')}")
-        digest = hashlib.sha256()
-        for entry in sorted(files, key=lambda item: item["dest"]):
-            if name in entry.get("services", []):
-                digest.update(f"{entry['dest']}\0{entry['content']}\0".encode())
         labels = services[name].get("labels") or {}
         if not isinstance(labels, dict):
             labels = dict(item.partition("=")[::2] for item in labels)
-        services[name] = {**services[name], "labels": {**labels, CONFIG_LABEL: digest.hexdigest()[:16]}}
+        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+        services[name] = {**services[name], "labels": {**labels, CONFIG_LABEL: digest}}
     return {**project, "services": services}
 
 

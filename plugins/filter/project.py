@@ -50,7 +50,7 @@ def complete_secrets(specs: dict, kept: str | None, path: str = "secrets.json") 
                 raise AnsibleFilterError(f"secret {name}: at least {MINIMUM_LENGTH} characters are needed")
             if FORBIDDEN.search(given):
                 raise AnsibleFilterError(
-                    f"secret {name}: only printable ASCII without white space, quotes, backslash, $, # and ` is possible"
+                    f"secret {name}: only printable ASCII is possible, without white space, quotes, backslash, $, # and `"
                 )
         values[name] = given or known.get(name) or _generate(spec)
     return values
@@ -108,7 +108,7 @@ def config_labels(project: dict, files: list, variables: dict | None = None) -> 
 
 
 def compose_drift(hashes: str, containers: str) -> dict[str, list[str]]:
-    """Tell what `docker compose up` would do, by the rule that Compose itself follows: the hash of a service's definition.
+    """Tell what `docker compose up` would do by Compose's own rule: the hash of a service's definition.
 
     :arg hashes: output of ``docker compose config --hash '*'``: "service hash" a line
     :arg containers: "service hash state" a line, from ``docker ps`` (labels com.docker.compose.service/config-hash)
@@ -117,7 +117,7 @@ def compose_drift(hashes: str, containers: str) -> dict[str, list[str]]:
     wanted = dict(line.split()[:2] for line in hashes.splitlines() if line.strip())
     found = {}
     for line in containers.splitlines():
-        service, digest, state = (line.split() + ["", "", ""])[:3]
+        service, digest, state = [*line.split(), "", "", ""][:3]
         if service:
             found[service] = (digest, state)
     return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 from common import alternate, local_hosts, playbook
 
@@ -37,8 +38,7 @@ ASSIGNMENTS = [
     for port in PORTS
 ]
 PORT_ASSERT = HEAD + (
-    "    - optiinfra.platform.port_assert:\n        state: available\n"
-    f"        assignments: {json.dumps(ASSIGNMENTS)}\n"
+    f"    - optiinfra.platform.port_assert:\n        state: available\n        assignments: {json.dumps(ASSIGNMENTS)}\n"
 )
 
 
@@ -50,9 +50,7 @@ def main() -> None:
         inventory = local_hosts(hosts)
         empty, loop, ours = alternate(
             runs,
-            lambda: playbook(EMPTY, inventory),
-            lambda: playbook(WAIT_FOR, inventory),
-            lambda: playbook(PORT_ASSERT, inventory),
+            *(partial(playbook, text, inventory) for text in (EMPTY, WAIT_FOR, PORT_ASSERT)),
         )
         alone = f"{loop - empty:.2f} / {ours - empty:.2f}"
         ratio = (loop - empty) / (ours - empty)

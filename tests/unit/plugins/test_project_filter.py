@@ -16,7 +16,8 @@ def kept(values):
 
 def test_missing_secrets_are_generated_and_differ():
     values = project.complete_secrets({"A": {}, "B": {"length": 48}}, None)
-    assert len(values["A"]) == 32 and len(values["B"]) == 48
+    assert len(values["A"]) == 32
+    assert len(values["B"]) == 48
     assert values["A"] != values["B"][:32]
     assert project.complete_secrets({"A": {}}, None)["A"] != values["A"]
 
@@ -36,12 +37,13 @@ def test_fernet_key_is_32_bytes():
 def test_impossible_secret_is_refused_without_showing_it(value):
     with pytest.raises(AnsibleFilterError) as caught:
         project.complete_secrets({"DB": {"value": value}}, None)
-    assert "secret DB" in str(caught.value) and value not in str(caught.value)
+    assert "secret DB" in str(caught.value)
+    assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe"])
 def test_damaged_secrets_file_is_named(content):
-    with pytest.raises(AnsibleFilterError, match="/etc/optiinfra/x/secrets.json"):
+    with pytest.raises(AnsibleFilterError, match=r"/etc/optiinfra/x/secrets\.json"):
         project.complete_secrets({"A": {}}, base64.b64encode(content).decode(), "/etc/optiinfra/x/secrets.json")
 
 
@@ -70,8 +72,8 @@ def test_label_follows_what_is_mounted():
     assert label(service="p") != label(service="p", key="2")
     assert label() == label(key="2")
     assert label(service="r") is None
-    kept_labels = project.config_labels(stack(), [{"dest": "f", "content": "", "services": ["q"]}])["services"]["q"]["labels"]
-    assert kept_labels["a"] == "b"
+    services = project.config_labels(stack(), [{"dest": "f", "content": "", "services": ["q"]}])["services"]
+    assert services["q"]["labels"]["a"] == "b"
 
 
 def test_label_for_an_unknown_service():

@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, The optiinfra.platform maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The listeners of this host and who owns them, from the kernel.
+
+A netlink sock_diag dump of sockets in state LISTEN does not grow with established connections; /proc/net is the fallback
+where it is refused. Sources: sock_diag(7), linux/inet_diag.h, proc(5).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import struct
+from typing import NamedTuple
+
+from ._binding import Binding, normal_address
+
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+INET_DIAG_SKV6ONLY = 11
+TCP_LISTEN, TCP_CLOSE = 10, 7
+# A UDP socket without peer is in state CLOSE: that is one which receives from anybody.
+STATES = {"tcp": 1 << TCP_LISTEN, "udp": 1 << TCP_CLOSE}
+_REQUEST = struct.Struct("=IHHII BBBBI 48x")
+_MESSAGE = struct.Struct("=IHHII")
+_DIAG = struct.Struct("=BBBB")
+_SOCKET_LINK = re.compile(r"^socket:\[(\d+)\]$")
+_CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-)([0-9a-f]{64})")
+_UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/|$)")
+
+
+class Listener(NamedTuple):
+    """A socket that accepts connections (TCP) or datagrams from anybody (UDP)."""
+
+    binding: Binding
+    inode: int
+    uid: int
+
+
+class Process(NamedTuple):
+    """The process that holds a socket; ``container`` is the id of the container it runs in, ``unit`` its systemd unit."""
+
+    pid: int
+    name: str
+    command: str
+    user: str
+    container: str
+    unit: str
+
+
+class _Refused(Exception):
+    """sock_diag is not to be had here."""
+
+
+def _dump(channel, family, protocol):
+    number = socket.IPPROTO_TCP if protocol == "tcp" else socket.IPPROTO_UDP
+    channel.send(
+        _REQUEST.pack(
+            _REQUEST.size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0, family, number, 0, 0, STATES[protocol]
+        )
+    )
+    while True:
+        data = channel.recv(1 << 18)
+        offset = 0
+        while offset + _MESSAGE.size <= len(data):
+            length, kind, _flags, _sequence, _pid = _MESSAGE.unpack_from(data, offset)
+            if kind == NLMSG_DONE:
+                return
+            if kind == NLMSG_ERROR or length < _MESSAGE.size:
+                raise _Refused
+            yield data[offset + _MESSAGE.size : offset + length]
+            offset += (length + 3) & ~3
+
+
+def _v6only(body):
+    """Read the attribute IPV6_V6ONLY behind the 72 bytes of inet_diag_msg."""
+    offset = 72
+    while offset + 4 <= len(body):
+        length, kind = struct.unpack_from("=HH", body, offset)
+        if length < 4:
+            break
+        if kind == INET_DIAG_SKV6ONLY and length >= 5:
+            return bool(body[offset + 4])
+        offset += (length + 3) & ~3
+    return False
+
+
+def by_sock_diag(protocols=("tcp", "udp")):
+    """Return [Listener] from the kernel's own dump.
+
+    :raises OSError: where netlink is not to be had
+    """
+    found = []
+    with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG)) as channel:
+        channel.settimeout(5)
+        channel.bind((0, 0))
+        try:
+            for protocol in protocols:
+                for family in (socket.AF_INET, socket.AF_INET6):
+                    for body in _dump(channel, family, protocol):
+                        (port,) = struct.unpack_from("!H", body, 4)
+                        raw = body[8 : 12 if family == socket.AF_INET else 24]
+                        uid, inode = struct.unpack_from("=II", body, 64)
+                        only = family == socket.AF_INET6 and _v6only(body)
+                        address = normal_address(socket.inet_ntop(family, raw))
+                        found.append(Listener(Binding(address, port, protocol, only), inode, uid))
+        except _Refused:
+            raise OSError("sock_diag is refused") from None
+    return found
+
+
+def by_proc(protocols=("tcp", "udp"), root="/proc"):
+    """Return [Listener] from /proc/net; whether an IPv6 socket leaves IPv4 alone cannot be seen there."""
+    found = []
+    for protocol in protocols:
+        state = "{0:02X}".format(TCP_LISTEN if protocol == "tcp" else TCP_CLOSE)
+        for suffix, family, width in (("", socket.AF_INET, 4), ("6", socket.AF_INET6, 16)):
+            try:
+                with open("{0}/net/{1}{2}".format(root, protocol, suffix), encoding="ascii", errors="replace") as table:
+                    lines = table.readlines()[1:]
+            except OSError:
+                continue
+            for line in lines:
+                listener = _proc_line(line, protocol, state, family, width)
+                if listener:
+                    found.append(listener)
+    return found
+
+
+def _proc_line(line, protocol, state, family, width):
+    columns = line.split()
+    try:
+        if columns[3] != state:
+            return None
+        digits, port = columns[1].split(":")
+        # Each 32-bit word is written in the host's byte order.
+        words = [int(digits[i : i + 8], 16) for i in range(0, width * 2, 8)]
+        raw = struct.pack("={0}I".format(len(words)), *words)
+        address = normal_address(socket.inet_ntop(family, raw))
+        return Listener(Binding(address, int(port, 16), protocol), int(columns[9]), int(columns[7]))
+    except (IndexError, ValueError, OSError, struct.error):
+        return None
+
+
+def listeners(protocols=("tcp", "udp")):
+    """Return [Listener] of this network namespace, IPv4 and IPv6."""
+    try:
+        return by_sock_diag(protocols)
+    except OSError:
+        return by_proc(protocols)
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except OSError:
+        return ""
+
+
+def process(pid):
+    """Return what is known of a process."""
+    folder = "/proc/{0}/".format(pid)
+    command = _read(folder + "cmdline").replace("\0", " ").strip()
+    groups = _read(folder + "cgroup")
+    container, unit = _CONTAINER.search(groups), _UNIT.search(groups)
+    try:
+        uid = os.stat(folder).st_uid
+    except OSError:
+        uid = -1
+    return Process(
+        pid=pid,
+        name=_read(folder + "comm").strip() or command.split(" ")[0],
+        command=command,
+        user=user_name(uid),
+        container=container.group(1) if container else "",
+        unit=unit.group(1) if unit else "",
+    )
+
+
+def user_name(uid):
+    """Return the name of a user, its number when it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+def owners(inodes):
+    """Return {inode: Process} for sockets, as far as this user may see; the lowest pid, where a socket is shared."""
+    wanted = {str(inode) for inode in inodes if inode}
+    found = {}
+    if not wanted:
+        return found
+    for name in sorted((entry for entry in os.listdir("/proc") if entry.isdigit()), key=int):
+        folder = "/proc/{0}/fd".format(name)
+        try:
+            descriptors = os.listdir(folder)
+        except OSError:
+            continue
+        for descriptor in descriptors:
+            try:
+                link = _SOCKET_LINK.match(os.readlink("{0}/{1}".format(folder, descriptor)))
+            except OSError:
+                continue
+            if link and link.group(1) in wanted:
+                found[int(link.group(1))] = process(int(name))
+                wanted.discard(link.group(1))
+        if not wanted:
+            break
+    return found
+
+
+def host_ports():
+    """Return ((low, high) of the ephemeral range, frozenset of ports reserved by ip_local_reserved_ports)."""
+    try:
+        low, high = (int(word) for word in _read("/proc/sys/net/ipv4/ip_local_port_range").split())
+    except ValueError:
+        low, high = 32768, 60999
+    reserved = set()
+    for part in _read("/proc/sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
+        first, _dash, last = part.partition("-")
+        if first.isdigit():
+            reserved.update(range(int(first), int(last or first) + 1))
+    return (low, high), frozenset(reserved)

@@ -25,7 +25,10 @@ class ActionModule(ActionBase):
                 raise StackError("stacks: a list of names, paths or mappings is expected")
             if not isinstance(environment, dict):
                 raise StackError(f"environment: a mapping is expected, not {type(environment).__name__}")
-            stacks = [load_stack(item.strip() if isinstance(item, str) else item, self._loader.get_basedir()) for item in items]
+            stacks = [
+                load_stack(item.strip() if isinstance(item, str) else item, self._loader.get_basedir())
+                for item in items
+            ]
         except StackError as exc:
             return {**result, "failed": True, "msg": str(exc)}
         # What is given wins over the .env file beside the stack.

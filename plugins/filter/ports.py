@@ -65,8 +65,12 @@ def url_for(assignments, endpoint, host=None):
     if len(found) == 1:
         return _report.url(found[0], host)
     if found:
-        raise AnsibleFilterError(f"url_for: {endpoint!r} is an endpoint of several stacks: {', '.join(a['id'] for a in found)}")
-    raise AnsibleFilterError(f"url_for: no endpoint {endpoint!r}; there are {', '.join(a['endpoint'] for a in assignments)}")
+        raise AnsibleFilterError(
+            f"url_for: {endpoint!r} is an endpoint of several stacks: {', '.join(a['id'] for a in found)}"
+        )
+    raise AnsibleFilterError(
+        f"url_for: no endpoint {endpoint!r}; there are {', '.join(a['endpoint'] for a in assignments)}"
+    )
 
 
 def endpoint_urls(assignments, host=None):

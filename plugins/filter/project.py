@@ -50,7 +50,7 @@ def complete_secrets(specs: dict, kept: str | None, path: str = "secrets.json") 
                 raise AnsibleFilterError(f"secret {name}: at least {MINIMUM_LENGTH} characters are needed")
             if FORBIDDEN.search(given):
                 raise AnsibleFilterError(
-                    f"secret {name}: only printable ASCII is possible, without white space, quotes, backslash, $, # and `"
+                    f"secret {name}: use printable ASCII without white space, quotes, backslash, $, # and `"
                 )
         values[name] = given or known.get(name) or _generate(spec)
     return values

@@ -43,6 +43,8 @@ def checked_assignments(items):
         except ValueError as exc:
             raise StackError("{0}.{1}: {2!r}: {3}".format(where, key, item[key], exc)) from None
         if entry["protocol"] not in PROTOCOLS:
-            raise StackError("{0}.protocol: {1!r} is not one of {2}".format(where, entry["protocol"], ", ".join(PROTOCOLS)))
+            raise StackError(
+                "{0}.protocol: {1!r} is not one of {2}".format(where, entry["protocol"], ", ".join(PROTOCOLS))
+            )
         out.append(entry)
     return out

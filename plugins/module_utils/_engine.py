@@ -30,7 +30,10 @@ class Published(NamedTuple):
 
 
 class Container(NamedTuple):
-    """A container with its Compose labels; ``state`` is the engine's word, ``health`` healthy, unhealthy, starting or ""."""
+    """A container with its Compose labels.
+
+    ``state`` is the engine's word, ``health`` is healthy, unhealthy, starting or "".
+    """
 
     id: str
     name: str
@@ -48,7 +51,7 @@ class Container(NamedTuple):
 
 
 class EngineError(Exception):
-    """The engine cannot be asked; ``absent`` tells that there is none, as against one that refuses or does not answer."""
+    """The engine cannot be asked; ``absent`` tells that there is none, rather than one that does not answer."""
 
     def __init__(self, message, absent=False):
         super().__init__(message)
@@ -113,7 +116,9 @@ class Engine:
         text = (log[-1].get("Output") or "") if log else ""
         if state.get("Status") == "exited" or not text.strip():
             code = state.get("ExitCode")
-            text = state.get("Error") or ("exit status {0}{1}".format(code, ", out of memory" if state.get("OOMKilled") else "") if code else "")
+            text = state.get("Error") or (
+                "exit status {0}{1}".format(code, ", out of memory" if state.get("OOMKilled") else "") if code else ""
+            )
         return " ".join(text.split())[:length]
 
 
@@ -125,7 +130,9 @@ def read_container(item):
     for port in item.get("Ports") or []:
         if port.get("PublicPort"):
             address = normal_address(port.get("IP") or "")
-            published.append(Published(Binding(address, port["PublicPort"], port.get("Type", "tcp")), port["PrivatePort"]))
+            published.append(
+                Published(Binding(address, port["PublicPort"], port.get("Type", "tcp")), port["PrivatePort"])
+            )
     return Container(
         id=item["Id"],
         name=(item.get("Names") or [item["Id"][:12]])[0].lstrip("/"),

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The optiinfra.platform maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Compose's variable interpolation: ``$VAR``, ``${VAR}``, ``${VAR:-default}``, ``:?``, ``:+``, nested, ``$$`` for ``$``.
+"""Compose's variable interpolation: ``$VAR``, ``${VAR}``, ``${VAR:-default}``, ``:?``, ``:+``, nested, ``$$``.
 
 Source: https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md
 Differs in one point on purpose: an unset variable without default is an error, where Compose warns and uses "". A port

@@ -90,7 +90,9 @@ def _owners(assignments, view):
     inodes = [
         listener.inode
         for listener in view.listeners
-        if any(overlap(listener.binding, b) for b in bindings.get((listener.binding.protocol, listener.binding.port), ()))
+        if any(
+            overlap(listener.binding, b) for b in bindings.get((listener.binding.protocol, listener.binding.port), ())
+        )
     ]
     return view.owners(inodes)
 
@@ -124,7 +126,9 @@ def available(assignments, project, view, missing_address=lambda address: False)
         strangers = [h for h in found if not (h.container and h.container.project == mine)]
         if strangers:
             holder = strangers[0]
-            text = "port {0} (wanted by {1}) is held by {2}. Look: {3}".format(binding, assignment["id"], holder, holder.look)
+            text = "port {0} (wanted by {1}) is held by {2}. Look: {3}".format(
+                binding, assignment["id"], holder, holder.look
+            )
             if holder.container is None and holder.process is None and view.engine_problem:
                 text += " ({0})".format(view.engine_problem)
             rows.append(_row(assignment, "held", str(holder), text))
@@ -153,7 +157,9 @@ def _container_problem(service, container, job, last_words):
         return "{0}: {1} has not completed ({2}). {3}".format(service, container.label, words or container.state, logs)
     if container.state != "running":
         words = last_words(container)
-        return "{0}: {1} is {2}{3}. {4}".format(service, container.label, container.state, words and " (" + words + ")", logs)
+        return "{0}: {1} is {2}{3}. {4}".format(
+            service, container.label, container.state, words and " (" + words + ")", logs
+        )
     if container.health in ("unhealthy", "starting"):
         words = last_words(container)
         word = "unhealthy" if container.health == "unhealthy" else "not healthy yet"
@@ -169,8 +175,11 @@ def _endpoint_problem(assignment, container, view, owners, probe):
         published = [h.binding for h in holders(declared, view, owners) if h.container == container]
     else:
         published = [
-            p.binding for p in container.published
-            if p.target == assignment["target"] and p.binding.protocol == declared.protocol and p.binding.port == declared.port
+            p.binding
+            for p in container.published
+            if p.target == assignment["target"]
+            and p.binding.protocol == declared.protocol
+            and p.binding.port == declared.port
         ]
     exposed = [binding for binding in published if wider(binding.address, declared.address)]
     if exposed:
@@ -183,7 +192,9 @@ def _endpoint_problem(assignment, container, view, owners, probe):
                 name, holder, container.label, holder.look
             )
     if not any(overlap(binding, declared) for binding in published):
-        return "down", "{0} is not published by {1}. Look: docker port {2}".format(name, container.label, container.name)
+        return "down", "{0} is not published by {1}. Look: docker port {2}".format(
+            name, container.label, container.name
+        )
     problem = probe(assignment)
     if problem:
         return "down", "{0}: {1}. Look: docker logs --tail 50 {2}".format(name, problem, container.name)
@@ -198,8 +209,12 @@ def _undeclared(assignments, containers):
         for published in container.published:
             key = (container.service, published.binding.port, published.binding.protocol)
             if key not in declared:
-                seen.setdefault(key, "{0}: {1} publishes {2}, which its stack does not declare".format(
-                    container.service, container.label, published.binding))
+                seen.setdefault(
+                    key,
+                    "{0}: {1} publishes {2}, which its stack does not declare".format(
+                        container.service, container.label, published.binding
+                    ),
+                )
     return list(seen.values())
 
 

@@ -13,7 +13,9 @@ from ._binding import Binding, overlap
 from ._stack import StackError
 
 # https://fetch.spec.whatwg.org/#port-blocking, those above 1023: no browser opens them.
-BAD_PORTS = frozenset((1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679, 6697, 10080))
+BAD_PORTS = frozenset(
+    (1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679, 6697, 10080)
+)
 DEFAULT_EPHEMERAL = (32768, 60999)
 
 
@@ -93,7 +95,10 @@ def _fixed(planner, endpoints, overrides):
         if other:
             raise StackError(
                 "{0} is fixed to {1}, which {2} has ({3}). Neither may move: change one of them".format(
-                    endpoint.id, endpoint.at(endpoint.preferred), other.id, "assigned earlier" if other.strength == "kept" else "fixed"
+                    endpoint.id,
+                    endpoint.at(endpoint.preferred),
+                    other.id,
+                    "assigned earlier" if other.strength == "kept" else "fixed",
                 )
             )
         word = "set by an override" if {endpoint.id, endpoint.endpoint} & set(overrides) else "fixed by its stack"
@@ -119,7 +124,9 @@ def _units(endpoints):
     """Return the endpoints as lists that move together, in order: the groups of a stack, each other alone."""
     units = {}
     for endpoint in endpoints:
-        units.setdefault((endpoint.stack, endpoint.group) if endpoint.group else (endpoint.id, None), []).append(endpoint)
+        units.setdefault((endpoint.stack, endpoint.group) if endpoint.group else (endpoint.id, None), []).append(
+            endpoint
+        )
     return list(units.values())
 
 
@@ -144,8 +151,11 @@ def _preferred(planner, units):
                 rest.append((unit, blocker))
                 continue
             for m in unit:
-                word = "the port its stack asks for" if found[m.id] == m.preferred else "the first free of {0}-{1}".format(
-                    m.choices[0], m.choices[-1])
+                word = (
+                    "the port its stack asks for"
+                    if found[m.id] == m.preferred
+                    else "the first free of {0}-{1}".format(m.choices[0], m.choices[-1])
+                )
                 planner.assign(m, found[m.id], "preferred", word)
     return rest
 
@@ -170,7 +180,9 @@ def _moved(planner, rest):
                 if blocker:
                     why = "{0} belongs to {1} ({2})".format(m.preferred, blocker.id, _STRENGTH[blocker.strength])
                 else:
-                    why = "moves with its group {0}, because {1} belongs to {2}".format(m.group, cause.binding.port, cause.id)
+                    why = "moves with its group {0}, because {1} belongs to {2}".format(
+                        m.group, cause.binding.port, cause.id
+                    )
                 planner.assign(m, port, "moved", why, (blocker or cause).id)
 
 
@@ -192,18 +204,25 @@ def _override(endpoints, overrides):
     wanted = {}
     for name, port in overrides.items():
         if name not in known:
-            raise StackError("overrides: {0!r} is no endpoint; there are {1}".format(name, ", ".join(e.endpoint for e in endpoints)))
+            raise StackError(
+                "overrides: {0!r} is no endpoint; there are {1}".format(name, ", ".join(e.endpoint for e in endpoints))
+            )
         if len(known[name]) > 1:
-            raise StackError("overrides: {0!r} is an endpoint of several stacks: {1}".format(name, ", ".join(known[name])))
+            raise StackError(
+                "overrides: {0!r} is an endpoint of several stacks: {1}".format(name, ", ".join(known[name]))
+            )
         wanted[known[name][0]] = port
-    return [e._replace(preferred=wanted[e.id], choices=(wanted[e.id],), fixed=True) if e.id in wanted else e for e in endpoints]
+    return [
+        e._replace(preferred=wanted[e.id], choices=(wanted[e.id],), fixed=True) if e.id in wanted else e
+        for e in endpoints
+    ]
 
 
-def plan(endpoints, lock=None, overrides=None, host=Host(), stacks=()):
+def plan(endpoints, lock=None, overrides=None, host=None, stacks=()):
     """Return (assignments, moves) for the endpoints of all stacks that are planned together on one host.
 
     :arg endpoints: [Endpoint] in stack order
-    :arg lock: {id: {published, target, host_ip, protocol, preferred}} of earlier; stacks that are not planned now keep theirs
+    :arg lock: {id: {published, target, host_ip, protocol, preferred}}; stacks that are not planned now keep theirs
     :arg overrides: {id or service.name: port}, validated
     :arg stacks: names of stacks that are planned now, though they may have no endpoint
     :returns: assignments in the order of ``endpoints``; moves: [{endpoint, from, to, why, because_of}]
@@ -211,6 +230,7 @@ def plan(endpoints, lock=None, overrides=None, host=Host(), stacks=()):
     """
     lock = lock or {}
     overrides = overrides or {}
+    host = host or Host()
     endpoints = _override(list(endpoints), overrides)
     seen = set()
     for endpoint in endpoints:

@@ -27,7 +27,12 @@ def ask(assignment, timeout=3.0):
                 return ""
         if assignment["app_protocol"] == "https":
             # Who it is, is not asked here; whether it is well, is.
-            connection = http.client.HTTPSConnection(address, port, timeout=timeout, context=ssl._create_unverified_context())  # noqa: S323
+            connection = http.client.HTTPSConnection(
+                address,
+                port,
+                timeout=timeout,
+                context=ssl._create_unverified_context(),  # noqa: S323
+            )
         else:
             connection = http.client.HTTPConnection(address, port, timeout=timeout)
         with contextlib.closing(connection):

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The listeners of this host and who owns them, from the kernel.
 
-A netlink sock_diag dump of sockets in state LISTEN does not grow with established connections; /proc/net is the fallback
-where it is refused. Sources: sock_diag(7), linux/inet_diag.h, proc(5).
+A netlink sock_diag dump of sockets in state LISTEN does not grow with established connections; /proc/net is the
+fallback where it is refused. Sources: sock_diag(7), linux/inet_diag.h, proc(5).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Listener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """The process that holds a socket; ``container`` is the id of the container it runs in, ``unit`` its systemd unit."""
+    """The process that holds a socket, with the id of the container it runs in and its systemd unit, else ""."""
 
     pid: int
     name: str
@@ -137,6 +137,8 @@ def _proc_line(line, protocol, state, family, width):
         if columns[3] != state:
             return None
         digits, port = columns[1].split(":")
+        if len(digits) != width * 2:
+            return None
         # Each 32-bit word is written in the host's byte order.
         words = [int(digits[i : i + 8], 16) for i in range(0, width * 2, 8)]
         raw = struct.pack("={0}I".format(len(words)), *words)

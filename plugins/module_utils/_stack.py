@@ -30,7 +30,7 @@ class StackError(ValueError):
 class Endpoint(NamedTuple):
     """One port that a service wants on the host.
 
-    ``choices`` are the host ports that are as good as the preferred one (a published range), first of all ``preferred``.
+    ``choices`` are the host ports as good as the preferred one (a published range), first of all ``preferred``.
     ``host_ip`` is normalised and empty for every address.
     """
 
@@ -121,7 +121,14 @@ class _Reader:
 
 
 def _kind(value):
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", int: "a number", type(None): "nothing"}
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        type(None): "nothing",
+    }
     return names.get(type(value), type(value).__name__)
 
 
@@ -130,7 +137,9 @@ def _long(reader, port, key):
     if isinstance(port, dict):
         unknown = [name for name in port if name not in LONG_KEYS + OUR_KEYS and not str(name).startswith("x-")]
         if unknown:
-            reader.fail("{0}.{1}".format(key, unknown[0]), "unknown key; known are {0}".format(", ".join(LONG_KEYS + OUR_KEYS)))
+            reader.fail(
+                "{0}.{1}".format(key, unknown[0]), "unknown key; known are {0}".format(", ".join(LONG_KEYS + OUR_KEYS))
+            )
         if port.get("target") is None:
             reader.fail("{0}.target".format(key), "the container's port is missing")
         return port
@@ -147,7 +156,7 @@ def _long(reader, port, key):
 
 
 def _host_ip(reader, entry, key, exposure, default_ip):
-    """Return (host_ip, exposure): a declared address decides its exposure, otherwise the exposure decides the address."""
+    """Return (host_ip, exposure): a declared address decides its exposure, else the exposure the address."""
     if entry.get("host_ip") is not None:
         address = reader.address(entry["host_ip"], key + ".host_ip")
         if is_loopback(address):
@@ -161,7 +170,7 @@ def _host_ip(reader, entry, key, exposure, default_ip):
 
 
 def _spread(reader, entry, key):
-    """Return [(target, choices)]: one pair for each host port that an entry asks for, and whether they belong together."""
+    """Return [(target, choices)]: one pair for each host port that an entry asks for."""
     low, high = reader.ports(entry["target"], key + ".target")
     targets = range(low, high + 1)
     if entry.get("published") in (None, ""):
@@ -236,7 +245,9 @@ def _endpoint_name(reader, where, declared, count, target, protocol, choices, ho
     """Return the endpoint's name: the declared one, else one made of its ports that no other of the service has."""
     if declared:
         if not _NAME.match(declared):
-            reader.fail(where + ".name", "{0!r}: letters, digits, dot, dash and underscore are possible".format(declared))
+            reader.fail(
+                where + ".name", "{0!r}: letters, digits, dot, dash and underscore are possible".format(declared)
+            )
         name = declared if count == 1 else "{0}-{1}".format(declared, target)
         if name in taken:
             reader.fail(where + ".name", "the service has a second endpoint named {0!r}".format(name))

@@ -96,7 +96,8 @@ services:
   returned: when state is serving
   type: list
   elements: dict
-  sample: [{service: postgres, title: PostgreSQL, container: optiinfra-postgres, state: running, health: healthy, stand_in: ""}]
+  sample:
+    - {service: postgres, title: PostgreSQL, container: optiinfra-postgres, state: running, health: healthy}
 problems:
   description: Everything that is wrong, one text each.
   returned: success or failure

@@ -111,7 +111,11 @@ moves:
   type: list
   elements: dict
   sample:
-    - {endpoint: ollamamax/postgres.sql, from: 5432, to: 5433, why: 5432 belongs to optiinfra/postgres.sql, because_of: optiinfra/postgres.sql}
+    - endpoint: ollamamax/postgres.sql
+      from: 5432
+      to: 5433
+      why: 5432 belongs to optiinfra/postgres.sql (earlier in the order)
+      because_of: optiinfra/postgres.sql
 lock:
   description: The file that keeps the assignments.
   returned: success

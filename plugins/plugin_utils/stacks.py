@@ -34,13 +34,21 @@ class _ComposeLoader(yaml.SafeLoader):
 
 
 _ComposeLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in ("bool", "int", "float", "timestamp")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag.rsplit(":", 1)[1] not in ("bool", "int", "float", "timestamp")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_ComposeLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_ComposeLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _ComposeLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
 _ComposeLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"), list("-+.0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
 )
 # 0123 is a text or a number by taste, never octal.
 _ComposeLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node), 10))
@@ -103,9 +111,13 @@ def load_stack(item, basedir="."):
     if not isinstance(item, (str, os.PathLike)) or not str(item):
         raise StackError(f"stacks: {item!r} is neither a name, a path nor a mapping")
     own = ROLES / str(item) / "files" / "compose.yaml"
-    path = own if re.match(r"^[a-z0-9_]+$", str(item)) and own.is_file() else Path(basedir) / Path(str(item)).expanduser()
+    path = (
+        own if re.match(r"^[a-z0-9_]+$", str(item)) and own.is_file() else Path(basedir) / Path(str(item)).expanduser()
+    )
     if not path.is_file():
-        raise StackError(f"stacks: {str(item)!r} is no stack of this collection ({', '.join(known_stacks())}) and no file at {path}")
+        raise StackError(
+            f"stacks: {str(item)!r} is no stack of this collection ({', '.join(known_stacks())}) and no file at {path}"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:

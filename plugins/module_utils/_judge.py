@@ -144,17 +144,11 @@ def available(assignments, project, view, missing_address=lambda address: False)
     return rows
 
 
-def _container_problem(service, container, job, last_words):
+def _container_problem(service, container, last_words):
     """Return what is wrong with a service's container, "" when nothing is."""
     if container is None:
         return "{0}: no container of this project. Look: docker compose ls".format(service)
     logs = "Look: docker logs --tail 50 {0}".format(container.name)
-    if job:
-        # A service that runs once: gone is good, unless with an error.
-        words = last_words(container) if container.state == "exited" else ""
-        if container.state == "exited" and not words.startswith("exit status"):
-            return ""
-        return "{0}: {1} has not completed ({2}). {3}".format(service, container.label, words or container.state, logs)
     if container.state != "running":
         words = last_words(container)
         return "{0}: {1} is {2}{3}. {4}".format(
@@ -218,10 +212,10 @@ def _undeclared(assignments, containers):
     return list(seen.values())
 
 
-def serving(assignments, project, view, services=(), jobs=(), probes=lambda items: {}, last_words=lambda container: ""):
+def serving(assignments, project, view, services=(), probes=lambda items: {}, last_words=lambda container: ""):
     """Return {endpoints, services, problems, stand_ins}: whether each endpoint is served as declared.
 
-    :arg services: names that must run, besides those with assignments; :arg jobs: those that run once
+    :arg services: names that must run, besides those with assignments
     :arg probes: function of [assignment] that returns {id: problem} of those that do not answer
     :arg last_words: function of a Container that returns what its health check or its end said
     """
@@ -229,7 +223,7 @@ def serving(assignments, project, view, services=(), jobs=(), probes=lambda item
     own = [container for container in view.containers if container.project == project]
     by_service = {container.service: container for container in own}
     names = list(dict.fromkeys([*services, *(a["service"] for a in assignments)]))
-    problems = {name: _container_problem(name, by_service.get(name), name in jobs, last_words) for name in names}
+    problems = {name: _container_problem(name, by_service.get(name), last_words) for name in names}
     alive = [a for a in assignments if not problems[a["service"]]]
     silent = probes(alive)
     rows = []

@@ -43,11 +43,6 @@ options:
     type: list
     elements: str
     default: []
-  jobs:
-    description: Those of O(services) that run once and must have ended well.
-    type: list
-    elements: str
-    default: []
   timeout:
     description: Seconds that endpoints are given to be served.
     type: int
@@ -136,9 +131,7 @@ def _serving(params, assignments):
         def last_words(container):
             return _engine.Engine(params["docker_host"]).last_words(container.id)
 
-        result = _judge.serving(
-            assignments, project, view, params["services"], params["jobs"], _probe.ask_all, last_words
-        )
+        result = _judge.serving(assignments, project, view, params["services"], _probe.ask_all, last_words)
         if not result["problems"] or time.monotonic() >= deadline:
             return result
         time.sleep(PAUSE)
@@ -170,7 +163,6 @@ def main():
             "state": {"type": "str", "choices": ["available", "serving"], "default": "available"},
             "project": {"type": "str"},
             "services": {"type": "list", "elements": "str", "default": []},
-            "jobs": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 0},
             "docker_host": {"type": "str"},
         },

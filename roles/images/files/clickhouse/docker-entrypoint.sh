@@ -43,11 +43,10 @@ if [ -n "$database" ] && [ ! -d "/var/lib/clickhouse/metadata/$database" ]; then
         kill -0 "$server" 2>/dev/null || exit 1
         sleep 0.2
     done
-    printf '[client]\n' >/dev/null
     printf 'http://%s:%s@127.0.0.1:8123/' "$user" "$password" >/tmp/address
     printf 'CREATE DATABASE IF NOT EXISTS %s' "$database" >/tmp/query
     chmod 600 /tmp/address
-    wget -q -O - -T 10 --post-file=/tmp/query -i /tmp/address
+    wget -q -O - -T 10 --auth-no-challenge --post-file=/tmp/query -i /tmp/address
     rm -f /tmp/address /tmp/query
     kill "$server"
     wait "$server" || true

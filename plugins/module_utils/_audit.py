@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ._binding import Binding, is_loopback, overlap, wider
+from ._binding import is_loopback, overlap, wider
 from ._judge import PROXIES, binding_of
 
 SEVERITIES = ("info", "warning", "error")
@@ -176,8 +176,3 @@ def declared_by_lock(entries):
         }
         for identity, entry in entries.items()
     ]
-
-
-def exact(binding):
-    """Return a Binding without its v6only flag, for comparison."""
-    return Binding(*binding[:3])

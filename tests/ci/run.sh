@@ -77,6 +77,6 @@ printf '\n%-24s %8s  %s\n' stage seconds result
 awk -F '\t' '{printf "%-24s %8s  %s\n", $1, $3, $2}' "$CI_RESULTS"
 printf '%-24s %8s\n\n' total "$SECONDS"
 status=0
-python -m pytest -q -p no:cacheprovider tests/ci/test_results.py || status=$?
+python -m pytest -q --tb=line -p no:cacheprovider tests/ci/test_results.py || status=$?
 trap - EXIT
 exit "$status"

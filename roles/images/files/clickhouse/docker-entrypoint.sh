@@ -1,55 +1,103 @@
 #!/bin/sh
-# Starts ClickHouse; makes the user CLICKHOUSE_USER with CLICKHOUSE_PASSWORD (or _FILE) and the database CLICKHOUSE_DB, as
-# the image clickhouse/clickhouse-server does.
+# The interface of the clickhouse-server image: CLICKHOUSE_USER, CLICKHOUSE_PASSWORD and CLICKHOUSE_DB (each also as
+# _FILE) and /docker-entrypoint-initdb.d. The named user is the only one; its password is kept as a hash.
 set -eu
-case ${1:-clickhouse-server} in
--*) set -- clickhouse-server --config-file=/etc/clickhouse-server/config.xml "$@" ;;
-esac
-[ "${1:-}" = clickhouse-server ] || exec "$@"
+
+data=/var/lib/clickhouse
+users=/etc/clickhouse-server/users.d/user.xml
+
+fail() {
+    echo "clickhouse: $*" >&2
+    exit 1
+}
+
+from_file() { # NAME: take it from the file that NAME_FILE names
+    eval "value=\${$1:-} file=\${$1_FILE:-}"
+    if [ -n "$file" ]; then
+        [ -z "$value" ] || fail "$1 and $1_FILE are both set; set one of them"
+        [ -r "$file" ] || fail "$1_FILE: $file cannot be read"
+        value=$(cat "$file")
+    fi
+    eval "$1=\$value"
+    unset "$1_FILE"
+}
+
+write_user() {
+    hash=$(printf '%s' "$CLICKHOUSE_PASSWORD" | sha256sum | cut -d' ' -f1)
+    {
+        echo '<yandex><users>'
+        echo '<readonly remove="remove"/>'
+        if [ "$CLICKHOUSE_USER" = default ]; then
+            echo '<default><password remove="remove"/>'
+        else
+            echo '<default remove="remove"/>'
+            echo "<$CLICKHOUSE_USER>"
+            echo '<networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>'
+        fi
+        echo "<password_sha256_hex>$hash</password_sha256_hex></$CLICKHOUSE_USER>"
+        echo '</users></yandex>'
+    } >"$users"
+    chmod 0640 "$users"
+}
+
+client() {
+    # By a file: the password is on no command line.
+    HOME=$work clickhouse-client --config-file "$work/client.xml" --host 127.0.0.1 "$@"
+}
+
+initialise() ( # a server that only this container reaches creates the database and runs the scripts
+    work=$(mktemp -d)
+    server=
+    trap '[ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server"; }; rm -rf "$work"' EXIT
+    password=$(printf '%s' "$CLICKHOUSE_PASSWORD" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g')
+    echo "<config><user>$CLICKHOUSE_USER</user><password>$password</password></config>" >"$work/client.xml"
+    clickhouse-server --config-file=/etc/clickhouse-server/config.xml -- --listen_host=127.0.0.1 &
+    server=$!
+    tries=0
+    until client --query 'SELECT 1' >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 120 ] || fail 'the server does not answer'
+        kill -0 "$server" 2>/dev/null || fail 'the server ended while it was initialised'
+        sleep 0.25
+    done
+    client --query "CREATE DATABASE IF NOT EXISTS \`$CLICKHOUSE_DB\`"
+    for script in /docker-entrypoint-initdb.d/*; do
+        case $script in
+            *.sh) if [ -x "$script" ]; then "$script"; else . "$script"; fi ;;
+            *.sql) client --multiquery --database "$CLICKHOUSE_DB" <"$script" ;;
+            *.sql.gz) gunzip -c "$script" | client --multiquery --database "$CLICKHOUSE_DB" ;;
+        esac
+    done
+)
+
+[ "${1#-}" = "${1:--}" ] || set -- clickhouse-server "$@"
+if [ "$1" != clickhouse-server ]; then
+    exec "$@"
+fi
 if [ "$(id -u)" = 0 ]; then
-    find /var/lib/clickhouse ! -user clickhouse -exec chown clickhouse:clickhouse {} +
+    find "$data" \! -user clickhouse -exec chown clickhouse:clickhouse {} +
     exec setpriv --reuid=clickhouse --regid=clickhouse --init-groups "$0" "$@"
 fi
 
-user=${CLICKHOUSE_USER:-default}
-password=${CLICKHOUSE_PASSWORD:-}
-if [ -z "$password" ] && [ -n "${CLICKHOUSE_PASSWORD_FILE:-}" ]; then password=$(cat "$CLICKHOUSE_PASSWORD_FILE"); fi
-database=${CLICKHOUSE_DB:-}
-case $user$database in
-*[!A-Za-z0-9_]*)
-    echo 'docker-entrypoint.sh: CLICKHOUSE_USER and CLICKHOUSE_DB may hold letters, digits and underscores' >&2
-    exit 1
-    ;;
-esac
-hash=$(printf '%s' "$password" | sha256sum | cut -d ' ' -f 1)
-users=/etc/clickhouse-server/users.d/container.xml
-{
-    echo '<yandex><users>'
-    [ "$user" = default ] || echo '<default remove="remove"/>'
-    # replace: Debian gives the user default an empty password, and two kinds of password are refused.
-    echo "<$user replace=\"replace\"><password_sha256_hex>$hash</password_sha256_hex>"
-    echo "<networks><ip>0.0.0.0/0</ip></networks><profile>default</profile><quota>default</quota></$user>"
-    echo '</users></yandex>'
-} >"$users.new"
-chmod 600 "$users.new"
-mv "$users.new" "$users"
-
-# The database is made by a server that only this container reaches.
-if [ -n "$database" ] && [ ! -d "/var/lib/clickhouse/metadata/$database" ]; then
-    "$@" -- --listen_host=127.0.0.1 &
-    server=$!
-    trap 'kill "$server" 2>/dev/null' TERM INT
-    until wget -q -O /dev/null -T 2 http://127.0.0.1:8123/ping 2>/dev/null; do
-        kill -0 "$server" 2>/dev/null || exit 1
-        sleep 0.2
-    done
-    printf 'http://%s:%s@127.0.0.1:8123/' "$user" "$password" >/tmp/address
-    printf 'CREATE DATABASE IF NOT EXISTS %s' "$database" >/tmp/query
-    chmod 600 /tmp/address
-    wget -q -O - -T 10 --auth-no-challenge --post-file=/tmp/query -i /tmp/address
-    rm -f /tmp/address /tmp/query
-    kill "$server"
-    wait "$server" || true
-    trap - TERM INT
+for name in CLICKHOUSE_USER CLICKHOUSE_PASSWORD CLICKHOUSE_DB; do
+    from_file "$name"
+done
+CLICKHOUSE_USER=${CLICKHOUSE_USER:-default}
+CLICKHOUSE_DB=${CLICKHOUSE_DB:-default}
+[ -n "$CLICKHOUSE_PASSWORD" ] || fail 'no password is given: set CLICKHOUSE_PASSWORD'
+printf '%s' "$CLICKHOUSE_USER" | grep -Eqx '[A-Za-z_][A-Za-z0-9_-]*' ||
+    fail "CLICKHOUSE_USER: '$CLICKHOUSE_USER' is not a name of letters, digits, - and _"
+printf '%s' "$CLICKHOUSE_DB" | grep -Eqx '[A-Za-z_][A-Za-z0-9_-]*' ||
+    fail "CLICKHOUSE_DB: '$CLICKHOUSE_DB' is not a name of letters, digits, - and _"
+write_user
+if [ ! -e "$data/.initialised-$CLICKHOUSE_DB" ]; then
+    initialise
+    touch "$data/.initialised-$CLICKHOUSE_DB"
 fi
-exec "$@"
+unset CLICKHOUSE_PASSWORD
+shift
+# [::] takes both kinds of connections, but cannot be listened on where no interface has an IPv6 address.
+listen=0.0.0.0
+if grep -qv ' lo$' /proc/net/if_inet6 2>/dev/null; then listen=::; fi
+exec clickhouse-server --config-file="${CLICKHOUSE_CONFIG:-/etc/clickhouse-server/config.xml}" "$@" \
+    -- --listen_host="$listen"

@@ -1,80 +1,91 @@
 #!/bin/sh
-# Starts PostgreSQL and makes its cluster first if there is none. Reads POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB
-# (each also as <NAME>_FILE), POSTGRES_INITDB_ARGS and /docker-entrypoint-initdb.d/*.{sh,sql}, as the image postgres does.
+# The interface of the postgres image: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB (each also as _FILE),
+# POSTGRES_INITDB_ARGS, POSTGRES_HOST_AUTH_METHOD, PGDATA and /docker-entrypoint-initdb.d. Data is never initialised
+# twice; an initialisation that was cut short starts again, since it works in a folder of its own.
 set -eu
 
-# A cluster grows here and becomes PGDATA when it is complete: a start that is killed half-way is begun anew.
-growing=$PGDATA/.growing
-
-say() { echo "docker-entrypoint.sh: $*" >&2; }
-
-# read_variable NAME DEFAULT: the value of NAME, else the content of the file NAME_FILE, else the default
-read_variable() {
-    eval "value=\${$1:-} file=\${$1_FILE:-}"
-    if [ -z "$value" ] && [ -n "$file" ]; then value=$(cat "$file"); fi
-    printf '%s' "${value:-$2}"
+fail() {
+    echo "postgres: $*" >&2
+    exit 1
 }
 
-make_cluster() {
-    user=$(read_variable POSTGRES_USER postgres)
-    database=$(read_variable POSTGRES_DB "$user")
-    password=$(read_variable POSTGRES_PASSWORD '')
-    if [ -z "$password" ]; then
-        say 'POSTGRES_PASSWORD is not set: a new cluster needs a password for its superuser'
-        exit 1
+from_file() { # NAME: take it from the file that NAME_FILE names
+    eval "value=\${$1:-} file=\${$1_FILE:-}"
+    if [ -n "$file" ]; then
+        [ -z "$value" ] || fail "$1 and $1_FILE are both set; set one of them"
+        [ -r "$file" ] || fail "$1_FILE: $file cannot be read"
+        value=$(cat "$file")
     fi
-    rm -rf "$growing"
-    mkdir -m 700 "$growing"
-    printf '%s\n' "$password" >/tmp/password
-    chmod 600 /tmp/password
-    # shellcheck disable=SC2086 # several arguments are meant
-    initdb --pgdata="$growing" --username="$user" --pwfile=/tmp/password --encoding=UTF8 --locale=C.UTF-8 \
-        --auth-local=trust ${POSTGRES_INITDB_ARGS:-} >&2
-    rm -f /tmp/password
-    echo "listen_addresses = '*'" >>"$growing/postgresql.conf"
-    echo 'host all all all scram-sha-256' >>"$growing/pg_hba.conf"
-    pg_ctl --pgdata="$growing" --silent --wait start \
-        --options="-c listen_addresses= -c unix_socket_directories=/tmp -c fsync=off" >&2
-    if [ "$database" != postgres ]; then
-        createdb --host=/tmp --username="$user" "$database"
+    eval "$1=\$value"
+    unset "$1_FILE"
+}
+
+run_script() {
+    echo "postgres: running $1"
+    case $1 in
+        *.sh) if [ -x "$1" ]; then "$1"; else . "$1"; fi ;;
+        *.sql) query -f "$1" ;;
+        *.sql.gz) gunzip -c "$1" | query ;;
+        *) echo "postgres: ignoring $1" ;;
+    esac
+}
+
+query() {
+    psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" "$@"
+}
+
+initialise() ( # FOLDER
+    export PGDATA="$1" PGPASSWORD="$POSTGRES_PASSWORD" PGHOST=
+    printf '%s\n' "$POSTGRES_PASSWORD" |
+        eval 'initdb --username="$POSTGRES_USER" --pwfile=/dev/stdin '"${POSTGRES_INITDB_ARGS:-}"
+    printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
+    pg_ctl --silent --wait --options "-c listen_addresses='' -p 5432" start
+    trap 'pg_ctl --silent --mode fast --wait stop' EXIT
+    if [ "$POSTGRES_DB" != postgres ]; then
+        printf 'CREATE DATABASE :"db";\n' | POSTGRES_DB=postgres query --set db="$POSTGRES_DB"
     fi
     for script in /docker-entrypoint-initdb.d/*; do
-        case $script in
-        *.sql) psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 --host=/tmp --username="$user" --dbname="$database" -f "$script" ;;
-        *.sh) PGHOST=/tmp PGUSER=$user PGDATABASE=$database sh "$script" ;;
-        esac
+        [ ! -e "$script" ] || run_script "$script"
     done
-    pg_ctl --pgdata="$growing" --silent --wait --mode=fast stop >&2
-    sync
-    # PG_VERSION last: it is what tells a complete cluster.
-    for entry in "$growing"/*; do
-        [ "$entry" = "$growing/PG_VERSION" ] || mv "$entry" "$PGDATA/"
-    done
-    mv "$growing/PG_VERSION" "$PGDATA/"
-    rmdir "$growing"
-    say "made a cluster with the database $database"
-}
+)
 
-case ${1:-postgres} in
--*) set -- postgres "$@" ;;
-esac
-[ "${1:-postgres}" = postgres ] || exec "$@"
-
+[ "${1#-}" = "${1:--}" ] || set -- postgres "$@"
+if [ "$1" != postgres ]; then
+    exec "$@"
+fi
 if [ "$(id -u)" = 0 ]; then
-    mkdir -p "$PGDATA"
-    chmod 700 "$PGDATA"
-    find "$PGDATA" ! -user postgres -exec chown postgres:postgres {} +
+    mkdir -p "$PGDATA" /var/run/postgresql
+    chmod 0700 "$PGDATA"
+    chmod 3775 /var/run/postgresql
+    find "$PGDATA" /var/run/postgresql \! -user postgres -exec chown postgres:postgres {} +
     exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 
+staging=$PGDATA/.initialising
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    if [ -e "$growing" ]; then
-        say 'the last start was ended before the cluster was complete; beginning anew'
-        find "$PGDATA" -mindepth 1 -delete
-    elif [ -n "$(ls -A "$PGDATA")" ]; then
-        say "$PGDATA holds something that is no PostgreSQL cluster; give it an empty volume"
-        exit 1
+    for name in POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB; do
+        from_file "$name"
+    done
+    POSTGRES_USER=${POSTGRES_USER:-postgres}
+    POSTGRES_DB=${POSTGRES_DB:-$POSTGRES_USER}
+    export POSTGRES_USER POSTGRES_DB POSTGRES_PASSWORD
+    if [ ! -e "$PGDATA/.initialised" ]; then
+        [ -n "$POSTGRES_PASSWORD" ] ||
+            fail 'the database is not initialised and no superuser password is given: set POSTGRES_PASSWORD'
+        rm -rf "$staging"
+        [ -z "$(ls -A "$PGDATA")" ] || fail "$PGDATA holds files but no database; give an empty volume"
+        mkdir -m 0700 "$staging"
+        initialise "$staging"
+        touch "$PGDATA/.initialised"
     fi
-    make_cluster
+    # PG_VERSION last: what has it is complete.
+    find "$staging" -mindepth 1 -maxdepth 1 \! -name PG_VERSION -exec mv -t "$PGDATA" {} +
+    mv "$staging/PG_VERSION" "$PGDATA/"
+    rmdir "$staging"
+    echo 'postgres: initialised; starting'
 fi
+rm -f "$PGDATA/.initialised"
+[ "$(cat "$PGDATA/PG_VERSION")" = "$PG_MAJOR" ] ||
+    fail "$PGDATA was written by PostgreSQL $(cat "$PGDATA/PG_VERSION"), this is $PG_MAJOR: dump it there, load it here"
+unset POSTGRES_PASSWORD POSTGRES_PASSWORD_FILE
 exec "$@"

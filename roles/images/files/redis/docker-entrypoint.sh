@@ -1,12 +1,12 @@
 #!/bin/sh
-# Starts Redis as the user redis; arguments that begin with - are its own, as in the image redis.
+# The interface of the redis image: flags or a configuration file go to redis-server, which runs as redis in /data.
 set -eu
-case ${1:-redis-server} in
--*) set -- redis-server "$@" ;;
+case ${1:-} in
+    -* | *.conf) set -- redis-server "$@" ;;
 esac
-if [ "$1" = redis-server ] && [ "$(id -u)" = 0 ]; then
-    find /data ! -user redis -exec chown redis:redis {} +
+if [ "${1:-}" = redis-server ] && [ "$(id -u)" = 0 ]; then
+    find . \! -user redis -exec chown redis:redis {} +
     exec setpriv --reuid=redis --regid=redis --init-groups "$0" "$@"
 fi
-umask 0077
+[ "$(umask)" != 0022 ] || umask 0077
 exec "$@"

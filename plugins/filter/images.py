@@ -220,9 +220,9 @@ class _Planner:
 
     def choose(self, key: str, source: str, override: dict, reachable: bool | None) -> dict:
         """Return {reference, origin, build?}; origin is undecided where only a registry's answer can tell."""
-        if override.get("image"):
+        if "image" in override:
             return {"reference": override["image"], "origin": "override"}
-        if override.get("build"):
+        if "build" in override:
             build = self.users(key, override["build"])
             return {"reference": build["reference"], "origin": "build", "build": build}
         upstream = self.catalogue[key].get("registry")

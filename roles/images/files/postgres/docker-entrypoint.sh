@@ -53,6 +53,11 @@ initialise() ( # FOLDER
 if [ "$1" != postgres ]; then
     exec "$@"
 fi
+for argument; do
+    case $argument in
+        --help | '-?' | --version | -V | --describe-config) exec "$@" ;;
+    esac
+done
 if [ "$(id -u)" = 0 ]; then
     mkdir -p "$PGDATA" /var/run/postgresql
     chmod 0700 "$PGDATA"

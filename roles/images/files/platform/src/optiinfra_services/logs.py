@@ -19,7 +19,7 @@ class JsonFormatter(logging.Formatter):
         self._service = service
         found = set()
         for secret in secrets:
-            for part in (secret, *url_secrets(secret) if "://" in secret else ()):
+            for part in (secret, *(url_secrets(secret) if "://" in secret else ())):
                 found.update((part, quote(part, safe="")))
         # Longest first, so that a secret inside a longer one does not leave the rest behind.
         self._secrets = sorted((part for part in found if len(part) >= _SHORTEST_SECRET), key=len, reverse=True)

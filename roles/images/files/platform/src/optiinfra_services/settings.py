@@ -124,7 +124,7 @@ class RedisSettings(BaseSettings):
         if self.redis_url_given is not None:
             check_redis_url("REDIS_URL", self.redis_url_given)
         if self.redis_addr is not None:
-            host, _, port = self.redis_addr.rpartition(":")
+            host, _colon, port = self.redis_addr.rpartition(":")
             if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
                 raise ValueError("REDIS_ADDR must be host:port, such as redis:6379")
         return self

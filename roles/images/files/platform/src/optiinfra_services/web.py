@@ -84,7 +84,8 @@ def create_app(
 
     paths = ("/health", "/health/", *health_paths)
     for path in dict.fromkeys(paths):
-        app.add_api_route(path, get_health, methods=["GET", "HEAD"], tags=["health"], include_in_schema=path == "/health")
+        documented = path == "/health"
+        app.add_api_route(path, get_health, methods=["GET", "HEAD"], tags=["health"], include_in_schema=documented)
     if metrics:
         app.add_api_route("/metrics", get_metrics, methods=["GET"], tags=["health"])
 

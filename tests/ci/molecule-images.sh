@@ -14,6 +14,7 @@ here() { docker image inspect "$1" >/dev/null 2>&1; }
 # What a real host of this release is like: the distribution, systemd and this machine's certificate authorities.
 host_image() { # reference, suite
     work=$(mktemp -d)
+    # shellcheck disable=SC2016  # mmdebstrap expands them
     mmdebstrap --quiet --variant=minbase --include="$packages" \
         --aptopt='Acquire::Languages "none"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -51,7 +52,8 @@ docker_image() { # reference, parent, suite
 
 exec 9>"${TMPDIR:-/tmp}/optiinfra-molecule-images.lock"
 flock 9
-version=$(sha256sum "$0" "$bundle" | sha256sum | cut -c1-12)
+# Of what the images are made from: this recipe, without its comments, and the certificate authorities.
+version=$(grep -v '^ *#' "$0" | cat - "$bundle" | sha256sum | cut -c1-12)
 separator='{'
 for platform in debian12 debian13; do
     host=localhost/optiinfra/molecule-$platform:$version

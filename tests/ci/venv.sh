@@ -17,7 +17,7 @@ makes_venvs() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 find_python() {
     local candidate found=
     for candidate in "${PYTHON:-}" python3 /usr/bin/python3 python3.11 python3.12 python3.13; do
-        [ -n "$candidate" ] && candidate=$(command -v "$candidate") && suits "$candidate" || continue
+        if [ -z "$candidate" ] || ! candidate=$(command -v "$candidate") || ! suits "$candidate"; then continue; fi
         found=${found:-$candidate}
         makes_venvs "$candidate" && found=$candidate && break
     done
@@ -53,7 +53,7 @@ if ! { [ -x "$venv/bin/python" ] && suits "$venv/bin/python" && "$venv/bin/pytho
     if [ -z "$python" ] || ! makes_venvs "$python"; then
         with_apt "${python:-none was found}"
         python=$(find_python)
-        [ -n "$python" ] && makes_venvs "$python" || fail "no Python $minimum or later with its venv module was found"
+        { [ -n "$python" ] && makes_venvs "$python"; } || fail "no Python $minimum or later with its venv module was found"
     fi
     "$python" -m venv --clear "$venv" || fail "$python could not make $venv"
 fi

@@ -1,8 +1,12 @@
 #!/bin/sh
-# build.sh REFERENCE SUITE [MIRROR]: a small Debian with wget and this machine's certificate authorities, as an image.
+# build.sh DIRECTORY REFERENCE SUITE [MIRROR]: a small Debian with wget and this machine's certificate authorities, as an
+# image; made below DIRECTORY, since /tmp may be mounted noexec.
 set -eu
-reference=$1 suite=$2
-work=$(mktemp -d)
+mkdir -p "$1"
+reference=$2 suite=$3
+work=$(mktemp -d "$1/base.XXXXXX")
+chmod 0755 "$work"
+export TMPDIR="$work"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 
@@ -10,7 +14,7 @@ trap 'exit 1' INT TERM HUP
 sources=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u)
 main=$(printf '%s\n' "$sources" | grep -E '/debian/?$' | head -n 1) || true
 security=$(printf '%s\n' "$sources" | grep -E '/debian-security/?$' | head -n 1) || true
-main=${3:-${main:-http://deb.debian.org/debian}}
+main=${4:-${main:-http://deb.debian.org/debian}}
 {
     printf 'deb %s %s main\n' "$main" "$suite"
     printf 'deb %s %s-updates main\n' "$main" "$suite"

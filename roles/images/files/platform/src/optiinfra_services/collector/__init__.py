@@ -1,0 +1,1 @@
+"""The data collector: an API, Celery beat that schedules and workers that do the collecting."""

@@ -1,0 +1,1 @@
+"""The orchestrator: knows which agents are alive and hands requests to them."""

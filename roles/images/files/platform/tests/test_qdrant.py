@@ -73,7 +73,8 @@ def test_collections(filled):
 
 @pytest.mark.parametrize("name", ["..", "a%2Fb", "a%00b", "x" * 256])
 def test_names_stay_inside_the_folder(api, name):
-    assert api.put(f"/collections/{name}", json={"vectors": {"size": 4, "distance": "Dot"}}).status_code in (404, 405, 422)
+    answer = api.put(f"/collections/{name}", json={"vectors": {"size": 4, "distance": "Dot"}})
+    assert answer.status_code in (404, 405, 422)
 
 
 def test_search_and_query(filled):
@@ -137,10 +138,12 @@ def test_named_sparse_and_fusion(api):
     config = {"vectors": {"a": {"size": 2, "distance": "Dot"}}, "sparse_vectors": {"s": {}}}
     assert api.put("/collections/c", json=config).status_code == 200
     sparse = {"indices": [3], "values": [0.5]}
-    body = {"batch": {"ids": [1, 2], "vectors": {"a": [[1, 0], [0, 1]], "s": [sparse, sparse]}, "payloads": [{}, {"x": 1}]}}
+    vectors = {"a": [[1, 0], [0, 1]], "s": [sparse, sparse]}
+    body = {"batch": {"ids": [1, 2], "vectors": vectors, "payloads": [{}, {"x": 1}]}}
     assert api.put("/collections/c/points", json=body).status_code == 200
     assert post(api, "", {"ids": [1], "with_vector": True})["result"][0]["vector"] == {"a": [1, 0], "s": sparse}
-    fusion = {"prefetch": [{"query": [1, 0], "using": "a"}, {"query": sparse, "using": "s"}], "query": {"fusion": "rrf"}}
+    prefetch = [{"query": [1, 0], "using": "a"}, {"query": sparse, "using": "s"}]
+    fusion = {"prefetch": prefetch, "query": {"fusion": "rrf"}}
     assert {hit["id"] for hit in post(api, "/query", fusion)["result"]["points"]} == {1, 2}
     hits = post(api, "/search", {"vector": {"name": "a", "vector": [0, 1]}, "limit": 1})["result"]
     assert hits[0]["id"] == 2

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from pydantic import Field
 
 from . import dependencies
-from .clickhouse import client
+from .clickhouse import Client, client
 from .health import Health, reason
 from .logs import setup
 from .settings import ClickHouseSettings, CommonSettings, Port, load
@@ -71,7 +71,7 @@ class ClickHouse(Collector):
         self._problem = problem
 
     @staticmethod
-    def _read(connection) -> list[Metric]:
+    def _read(connection: Client) -> list[Metric]:
         # An event may have the name of a metric, and an asynchronous one that of another: the first keeps it.
         found: dict[str, Metric] = {}
         for name, value in connection.execute("SELECT metric, toInt64(value) FROM system.metrics"):
@@ -83,10 +83,11 @@ class ClickHouse(Collector):
         for name, value in connection.execute("SELECT metric, toFloat64(value) FROM system.asynchronous_metrics"):
             family = metric_name(name)
             found.setdefault(family, GaugeMetricFamily(family, f"{name} of system.asynchronous_metrics", value=value))
+        labels = ["database", "table"]
         tables = [
-            GaugeMetricFamily("clickhouse_table_parts_bytes", "Bytes of active parts on disk", labels=["database", "table"]),
-            GaugeMetricFamily("clickhouse_table_parts_count", "Active parts", labels=["database", "table"]),
-            GaugeMetricFamily("clickhouse_table_parts_rows", "Rows in active parts", labels=["database", "table"]),
+            GaugeMetricFamily("clickhouse_table_parts_bytes", "Bytes of active parts on disk", labels=labels),
+            GaugeMetricFamily("clickhouse_table_parts_count", "Active parts", labels=labels),
+            GaugeMetricFamily("clickhouse_table_parts_rows", "Rows in active parts", labels=labels),
         ]
         for database, table, *values in connection.execute(PARTS):
             for family, value in zip(tables, values, strict=True):

@@ -25,7 +25,17 @@ from ..settings import CommonSettings, Port, load
 from ..web import create_app, serve
 from . import ENGINE_VERSION, STAND_IN, Refused, health_grpc
 from .convert import (
-    filter_in, id_out, integer, known, need, order_in, point_id, point_out, points_in, selector_in, with_payload_in,
+    filter_in,
+    id_out,
+    integer,
+    known,
+    need,
+    order_in,
+    point_id,
+    point_out,
+    points_in,
+    selector_in,
+    with_payload_in,
 )  # fmt: skip
 from .search import query, search
 from .store import Collection, Store

@@ -166,9 +166,8 @@ def condition_in(value: Any) -> Any:
         return edge.IsNullCondition(value["is_null"]["key"])
     if "nested" in value:
         return edge.NestedCondition(value["nested"]["key"], filter_in(value["nested"]["filter"]))
-    known(
-        value, "condition", "key", "match", "range", "geo_bounding_box", "geo_radius", "values_count", "is_empty", "is_null"
-    )  # fmt: skip
+    kinds = ("match", "range", "geo_bounding_box", "geo_radius", "values_count", "is_empty", "is_null")
+    known(value, "condition", "key", *kinds)
     return edge.FieldCondition(
         need(value, "condition", "key"),
         match=_match_in(value["match"]) if "match" in value else None,

@@ -96,7 +96,7 @@ def _recommend(shard: edge.EdgeShard, value: Any, using: str | None) -> edge.Que
     strategies = {"best_score": edge.Query.RecommendBestScore, "sum_scores": edge.Query.RecommendSumScores}
     strategy = value.get("strategy") or "average_vector"
     if strategy not in strategies:
-        raise Refused(f"recommend: strategy {strategy} is not supported by this stand-in; best_score and sum_scores are")
+        raise Refused(f"recommend: strategy {strategy} is not supported; best_score and sum_scores are")
     both = [[_vector(shard, item, using) for item in value.get(key) or []] for key in ("positive", "negative")]
     return strategies[strategy](edge.RecommendQuery(*both), using=using)
 

@@ -18,7 +18,8 @@ def files(tmp_path):
     for folder in ("provisioning/datasources", "provisioning/dashboards", "boards"):
         (tmp_path / folder).mkdir(parents=True)
     source = {"name": "Prometheus", "uid": "p", "type": "prometheus", "url": "http://prometheus:9090"}
-    (tmp_path / "provisioning/datasources/a.yml").write_text(json.dumps({"datasources": [source | {"isDefault": True}]}))
+    source["isDefault"] = True
+    (tmp_path / "provisioning/datasources/a.yml").write_text(json.dumps({"datasources": [source]}))
     provider = {"folder": "Ours", "options": {"path": str(tmp_path / "boards")}}
     (tmp_path / "provisioning/dashboards/a.yml").write_text(json.dumps({"providers": [provider]}))
     inner = {"title": "Up <now>", "datasource": {"uid": "p"}, "targets": [{"expr": "up < 1"}]}

@@ -1,3 +1,4 @@
+#!/bin/sh
 # build.sh DIRECTORY REFERENCE DOCKERFILE [options of docker build]; the context comes by standard input.
 set -eu
 mkdir -p "$1"

@@ -42,7 +42,7 @@ initialise() ( # FOLDER
     pg_ctl --silent --wait --options "-c listen_addresses='' -p 5432" start
     trap 'pg_ctl --silent --mode fast --wait stop' EXIT
     if [ "$POSTGRES_DB" != postgres ]; then
-        printf 'CREATE DATABASE :"db";\n' | POSTGRES_DB=postgres query --set db="$POSTGRES_DB"
+        printf 'CREATE DATABASE :"db";\n' | query --dbname postgres --set db="$POSTGRES_DB"
     fi
     for script in /docker-entrypoint-initdb.d/*; do
         [ ! -e "$script" ] || run_script "$script"

@@ -58,6 +58,16 @@ direct() {
         >>"$log" 2>&1
 }
 
+# An engine learns from its settings, without a restart, that containers are to go on running while it restarts.
+if [ "$action" = restart ] && running; then
+    kill -HUP "$pid"
+    left=10
+    until [ "$left" -le 0 ] || [ "$(docker -H "unix://$socket" info --format '{{.LiveRestoreEnabled}}' 2>&1)" = true ]; do
+        left=$((left - 1))
+        sleep 0.2
+    done
+fi
+
 case $method in
 systemd) by_systemd && await ;;
 init-script)

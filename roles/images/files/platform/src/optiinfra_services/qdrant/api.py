@@ -18,8 +18,7 @@ from prometheus_client.registry import Collector
 from pydantic import Field, SecretStr
 from starlette.exceptions import HTTPException
 
-from .. import dependencies
-from ..health import Health
+from ..health import Check, Health
 from ..logs import setup
 from ..settings import CommonSettings, Port, load
 from ..web import create_app, serve
@@ -195,7 +194,12 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def build(store: Store, api_key: str | None, grpc_address: str | None = None) -> FastAPI:
-    health = Health("qdrant", [dependencies.state("storage", store.problem)], keep=0)
+    def storage() -> None:
+        problem = store.problem()
+        if problem:
+            raise RuntimeError(problem)
+
+    health = Health("qdrant", [Check("storage", storage)], keep=0)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # build.sh DIRECTORY REFERENCE SUITE [MIRROR]: a small Debian with wget and this machine's certificate authorities, as an
 # image; made below DIRECTORY, since /tmp may be mounted noexec.
+# shellcheck disable=SC2016  # apt, mmdebstrap and its hooks expand these
 set -eu
 mkdir -p "$1"
 reference=$2 suite=$3

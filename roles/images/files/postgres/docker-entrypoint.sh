@@ -2,6 +2,7 @@
 # The interface of the postgres image: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB (each also as _FILE),
 # POSTGRES_INITDB_ARGS, POSTGRES_HOST_AUTH_METHOD, PGDATA and /docker-entrypoint-initdb.d. Data is never initialised
 # twice; an initialisation that was cut short starts again, since it works in a folder of its own.
+# shellcheck disable=SC2030,SC2031  # the subshell of initialise has a PGDATA of its own
 set -eu
 
 fail() {

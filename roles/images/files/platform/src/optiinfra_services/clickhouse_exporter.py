@@ -100,6 +100,8 @@ class ClickHouse(Collector):
 def run() -> None:
     settings = load(Settings)
     setup("clickhouse-exporter", settings)
+    # It logs a traceback at every attempt; we say once what is wrong.
+    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     REGISTRY.register(ClickHouse(settings))
     health = Health("clickhouse-exporter", [dependencies.clickhouse(settings)])
     serve(create_app("clickhouse-exporter", health), settings, settings.port)

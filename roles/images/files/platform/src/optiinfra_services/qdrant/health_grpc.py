@@ -5,7 +5,7 @@ from concurrent import futures
 
 import grpc
 
-from . import ENGINE_VERSION, STAND_IN
+from . import ENGINE_VERSION
 
 # grpc.health.v1.HealthCheckResponse {status = 1}: SERVING is 1, NOT_SERVING is 2.
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
@@ -25,7 +25,7 @@ def start(address: str, problem: Callable[[], str | None]) -> grpc.Server:
         if why:
             context.abort(grpc.StatusCode.UNAVAILABLE, why)
         # qdrant.HealthCheckReply {title = 1, version = 2}
-        return _text(1, STAND_IN) + _text(2, ENGINE_VERSION)
+        return _text(1, "qdrant-edge stand-in") + _text(2, ENGINE_VERSION)
 
     server = grpc.server(futures.ThreadPoolExecutor(2, thread_name_prefix="grpc"), options=[("grpc.so_reuseport", 0)])
     unary = grpc.unary_unary_rpc_method_handler

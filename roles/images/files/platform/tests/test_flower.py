@@ -21,7 +21,7 @@ def test_command_line_has_no_secret(monkeypatch):
     monkeypatch.setattr(flower.os, "execv", lambda *arguments: ran.append(arguments))
     monkeypatch.setattr(flower.os, "chdir", lambda _folder: None)
     flower.run()
-    (program, arguments), = ran
+    ((program, arguments),) = ran
     assert arguments == [program, "flower"]
     assert os.environ["FLOWER_PORT"] == "5555"
 

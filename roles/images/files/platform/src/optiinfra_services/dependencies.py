@@ -41,9 +41,7 @@ def redis(url: str, name: str = "redis") -> Check:
     return Check(name, probe)
 
 
-def http(
-    name: str, url: str, headers: dict[str, str] | None = None, *, required: bool = True, **options: Any
-) -> Check:
+def http(name: str, url: str, headers: dict[str, str] | None = None, *, required: bool = True, **options: Any) -> Check:
     """Any answer below 400 is fine."""
 
     def probe() -> None:

@@ -91,9 +91,7 @@ class ClickHouseSettings(BaseSettings):
     clickhouse_port: Port = Field(9000, validation_alias="CLICKHOUSE_PORT")
     clickhouse_http_port: Port = Field(8123, validation_alias="CLICKHOUSE_HTTP_PORT")
     # The collector's own images say DATABASE, the agents' say DB.
-    clickhouse_database: str = Field(
-        "default", validation_alias=AliasChoices("CLICKHOUSE_DATABASE", "CLICKHOUSE_DB")
-    )
+    clickhouse_database: str = Field("default", validation_alias=AliasChoices("CLICKHOUSE_DATABASE", "CLICKHOUSE_DB"))
     clickhouse_user: str = Field("default", validation_alias="CLICKHOUSE_USER")
     clickhouse_password: SecretStr = Field(validation_alias="CLICKHOUSE_PASSWORD")
 

@@ -62,7 +62,10 @@ class RequestLog:
             SECONDS.labels(route).observe(seconds)
             if scope["path"] not in self._quiet or status >= 500:
                 log.info(
-                    "%s %s %s", scope["method"], scope["path"], status,
+                    "%s %s %s",
+                    scope["method"],
+                    scope["path"],
+                    status,
                     extra={"request_id": identity, "seconds": round(seconds, 4)},
                 )
             request_id.reset(token)

@@ -227,7 +227,7 @@ def build(store: Store, api_key: str | None, grpc_address: str | None = None) ->
     async def guard(request: Request, following: Callable[[Request], Any]) -> Response:
         if api_key and request.url.path not in OPEN:
             given = request.headers.get("api-key") or ""
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            scheme, _space, token = request.headers.get("authorization", "").partition(" ")
             if not given and scheme.lower() == "bearer":
                 given = token.strip()
             if not given:

@@ -184,7 +184,7 @@ def _match_in(value: Any) -> Any:
     known(value, "match", *MATCHES)
     if len(value) != 1:
         raise Refused("Format error in JSON body: match must have one of " + ", ".join(MATCHES))
-    (kind, wanted), = value.items()
+    ((kind, wanted),) = value.items()
     return MATCHES[kind](wanted)
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.optiinfra.platform.plugins.module_utils import _report
+from ansible_collections.optiinfra.platform.plugins.module_utils import _map, _report
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import ANY4, ANY6
 
 
@@ -78,6 +78,15 @@ def endpoint_urls(assignments, host=None):
     return {a["id"]: _report.url(a, host) for a in assignments}
 
 
+def port_map(plan, stacks):
+    """Return the port map of stacks as Markdown.
+
+    :arg plan: what port_plan returned
+    :arg stacks: the stacks as the lookup returns them, in the same order
+    """
+    return _map.port_map(stacks, plan["assignments"], plan["moves"])
+
+
 class FilterModule:
     """Filters about assignments."""
 
@@ -85,6 +94,7 @@ class FilterModule:
         return {
             "compose_render": compose_render,
             "endpoint_urls": endpoint_urls,
+            "port_map": port_map,
             "service_table": _report.service_table,
             "url_for": url_for,
         }

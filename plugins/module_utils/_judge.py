@@ -111,6 +111,13 @@ def _row(assignment, state, owner="", problem=""):
     }
 
 
+def in_transition(assignments, view):
+    """Tell whether a proxy of the engine holds a port that no container publishes, as while a container restarts."""
+    owners = _owners(assignments, view)
+    found = [holder for a in assignments for holder in holders(binding_of(a), view, owners)]
+    return any(holder.process and not holder.container and holder.process.name in PROXIES for holder in found)
+
+
 def available(assignments, project, view, missing_address=lambda address: False):
     """Return [row]: state free, own or held; ``problem`` says who holds what this stack wants, and how to look.
 

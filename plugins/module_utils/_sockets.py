@@ -169,7 +169,11 @@ def process(pid):
     folder = "/proc/{0}/".format(pid)
     command = _read(folder + "cmdline").replace("\0", " ").strip()
     groups = _read(folder + "cgroup")
-    container, unit = _CONTAINER.search(groups), _UNIT.search(groups)
+    # A host may be a container itself: only what is below it is one of its containers.
+    below = [
+        found for found in _CONTAINER.findall(groups) if found not in _CONTAINER.findall(_read("/proc/self/cgroup"))
+    ]
+    unit = _UNIT.search(groups)
     try:
         uid = os.stat(folder).st_uid
     except OSError:
@@ -179,7 +183,7 @@ def process(pid):
         name=_read(folder + "comm").strip() or command.split(" ")[0],
         command=command,
         user=user_name(uid),
-        container=container.group(1) if container else "",
+        container=below[-1] if below else "",
         unit=unit.group(1) if unit else "",
     )
 

@@ -109,6 +109,8 @@ import time
 from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _engine, _judge, _probe, _sockets
 
 PAUSE = 0.5
+# Seconds in which a container that is restarting has its ports again, or has given them up.
+SETTLE = 15
 
 
 def _view(docker_host, needs_engine):
@@ -142,6 +144,10 @@ def work(module):
     assignments = _base.checked_assignments(params["assignments"])
     if params["state"] == "available":
         view = _view(params["docker_host"], needs_engine=False)
+        deadline = time.monotonic() + SETTLE
+        while _judge.in_transition(assignments, view) and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+            view = _view(params["docker_host"], needs_engine=False)
         rows = _judge.available(assignments, params["project"], view, _probe.missing_address)
         result = {"endpoints": rows, "problems": [row["problem"] for row in rows if row["problem"]]}
         headline = "{0} of {1} planned ports cannot be had"

@@ -168,6 +168,24 @@ def test_on_the_hosts_network_the_process_is_the_containers(module, assignment, 
     assert module("port_assert", assignments=wanted)["endpoints"][0]["state"] == "own"
 
 
+def test_a_container_that_is_just_restarting_is_own(module, assignment, container, port):
+    name = container("--publish", f"127.0.0.1:{port}:80", "--restart", "always")
+    for _round in range(4):
+        os.kill(_pid(name), 9)
+        for _look in range(3):
+            found = module("port_assert", assignments=[assignment(port)])
+            assert not found.get("failed"), found["msg"]
+
+
+def _pid(name):
+    """The process of a container, once it has one (0 while it restarts)."""
+    deadline = time.monotonic() + 20
+    while not (pid := int(docker("inspect", "--format", "{{.State.Pid}}", name))):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return pid
+
+
 def test_a_container_without_docker_proxy_is_seen(module, assignment, container, port):
     """Published by packet filter rules alone, as with userland-proxy false: there is no listener then."""
     name = container("--publish", f"127.0.0.1:{port}:80")

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # kill.sh CONTAINER...: end the processes of containers as a crash does.
 set -euo pipefail
 for name in "$@"; do

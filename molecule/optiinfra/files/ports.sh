@@ -1,5 +1,5 @@
-#!/bin/bash
-# The number of healthy containers, then every TCP listener of the host but SSH.
+#!/usr/bin/env bash
+# The number of healthy containers, then every address at which the engine publishes a port.
 set -euo pipefail
 docker ps --filter health=healthy --quiet | wc -l
-ss -Hltn | tr -s ' ' | cut -d ' ' -f 4 | grep -v ':22$' | sort -t : -k 2n | tr '\n' ' '
+ss -Hltnp | grep docker-proxy | tr -s ' ' | cut -d ' ' -f 4 | sort -t : -k 2n | tr '\n' ' '

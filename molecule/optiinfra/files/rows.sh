@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # rows.sh write|read: a row in PostgreSQL and one in ClickHouse.
 set -euo pipefail
 

@@ -18,4 +18,5 @@ for container in ids:
     log = subprocess.run(["docker", "logs", container], capture_output=True, text=True, errors="replace", check=True)
     places[f"the log of {container}"] = log.stdout + log.stderr
 found = [f"{key} in {place}" for key, value in secrets.items() for place, text in places.items() if value in text]
-sys.exit("; ".join(found))
+if found:
+    sys.exit("; ".join(found))

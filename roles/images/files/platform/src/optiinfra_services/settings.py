@@ -24,11 +24,15 @@ def _http_url(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
-class CommonSettings(BaseSettings):
-    """Read by every service."""
+class Settings(BaseSettings):
+    """What all settings have in common; each class below is a part that a service takes or leaves."""
 
     # A variable that is set but empty is a variable that is not set: Compose passes ${VAR:-} that way.
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+
+class CommonSettings(Settings):
+    """Read by every service."""
 
     environment: str = Field("production", validation_alias="ENVIRONMENT")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
@@ -48,7 +52,7 @@ class CommonSettings(BaseSettings):
         return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
-class PostgresSettings(BaseSettings):
+class PostgresSettings(Settings):
     """DATABASE_URL, or else POSTGRES_*."""
 
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
@@ -86,7 +90,7 @@ class PostgresSettings(BaseSettings):
         }
 
 
-class ClickHouseSettings(BaseSettings):
+class ClickHouseSettings(Settings):
     clickhouse_host: str = Field("clickhouse", validation_alias="CLICKHOUSE_HOST")
     clickhouse_port: Port = Field(9000, validation_alias="CLICKHOUSE_PORT")
     clickhouse_http_port: Port = Field(8123, validation_alias="CLICKHOUSE_HTTP_PORT")
@@ -107,7 +111,7 @@ class ClickHouseSettings(BaseSettings):
         }
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(Settings):
     """REDIS_URL, or else REDIS_ADDR (host:port), or else REDIS_HOST and REDIS_PORT."""
 
     redis_url_given: SecretStr | None = Field(None, validation_alias="REDIS_URL")

@@ -10,7 +10,7 @@ from .settings import ClickHouseSettings
 
 UNKNOWN_TABLE = ErrorCodes.UNKNOWN_TABLE
 
-# At least once: a repeated heartbeat has the same key and replaces itself.
+# At least once: a task that is done again has the same id and replaces itself.
 HEARTBEATS = """
 CREATE TABLE IF NOT EXISTS collector_heartbeats (
     sent_at DateTime,
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS collector_heartbeats (
     source String,
     worker String,
     executed_at DateTime
-) ENGINE = ReplacingMergeTree(executed_at) PARTITION BY toYYYYMM(sent_at) ORDER BY (sent_at, task_id)
+) ENGINE = ReplacingMergeTree(executed_at) PARTITION BY toYYYYMM(sent_at) ORDER BY task_id
 """
 
 
@@ -68,7 +68,7 @@ def insert_heartbeat(connection: Client, row: dict[str, Any]) -> None:
 
 def count_heartbeats(connection: Client) -> int:
     try:
-        return int(connection.execute("SELECT count() FROM collector_heartbeats")[0][0])
+        return int(connection.execute("SELECT uniqExact(task_id) FROM collector_heartbeats")[0][0])
     except ServerException as error:
         if error.code != UNKNOWN_TABLE:
             raise

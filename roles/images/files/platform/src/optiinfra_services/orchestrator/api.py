@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psycopg
@@ -24,7 +24,10 @@ from .registry import Registration, Registry
 log = logging.getLogger(__name__)
 AGENTS = Gauge("optiinfra_agents_alive", "Agents that have registered and are not silent")
 TASKS = Counter("optiinfra_agent_tasks_total", "Tasks handed to agents", ["agent", "outcome"])
+TYPES = ("cost", "performance", "resource", "application")
+# Two first requests at once would both make the table; the lock is given back with the transaction.
 TABLE = """
+SELECT pg_advisory_xact_lock(7218001);
 CREATE TABLE IF NOT EXISTS orchestrator_requests (
     id uuid PRIMARY KEY,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -44,7 +47,9 @@ class Question(BaseModel):
     """A request of the customer's."""
 
     question: str = Field(min_length=1, max_length=2000)
-    agents: list[str] | None = Field(None, description="types of agents to ask; all by default")
+    agents: list[Literal["cost", "performance", "resource", "application"]] | None = Field(
+        None, description="types of agents to ask; all four by default"
+    )
 
 
 async def _ask(http: httpx.AsyncClient, agent: dict, body: dict) -> dict[str, Any]:
@@ -101,11 +106,14 @@ def build(settings: Settings):
             alive = await asyncio.to_thread(registry.agents)
         except Exception as error:
             return unavailable("redis", error)
-        chosen = [a for a in alive if not question.agents or a["type"] in question.agents]
+        wanted = dict.fromkeys(question.agents or TYPES)
+        chosen = [agent for agent in alive if agent["type"] in wanted]
+        away = [kind for kind in wanted if kind not in {agent["type"] for agent in chosen}]
         identity = str(uuid.uuid4())
         body = {"id": identity, "question": question.question}
         async with httpx.AsyncClient(timeout=settings.agent_timeout) as http:
-            results = await asyncio.gather(*(_ask(http, agent, body) for agent in chosen))
+            results = list(await asyncio.gather(*(_ask(http, agent, body) for agent in chosen)))
+        results += [{"agent": f"{kind}-agent", "status": "failed", "reason": "not registered"} for kind in away]
         good = sum(result["status"] == "answered" for result in results)
         status = "complete" if good == len(results) and results else "partial" if good else "failed"
         try:

@@ -35,9 +35,8 @@ def main():
     for hosts in (10, 100, 1000):
         seconds, moves = min(measure(hosts) for _round in range(3))
         growth = f"x{seconds / before:.1f}" if before else ""
-        print(
-            f"{hosts:6} {hosts * PER_HOST:9} {moves:7} {seconds:8.3f} {seconds / hosts / PER_HOST * 1e6:11.1f} {growth:>7}"
-        )
+        each = seconds / hosts / PER_HOST * 1e6
+        print(f"{hosts:6} {hosts * PER_HOST:9} {moves:7} {seconds:8.3f} {each:11.1f} {growth:>7}")
         before = seconds
 
 

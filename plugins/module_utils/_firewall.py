@@ -176,7 +176,7 @@ def user_rules(before, rules, path):
     while kept and not kept[0].strip():
         kept.pop(0)
     own = [line for rule in rules if rule.protocol != "sctp" for line in _user_rule(rule)]
-    return "\n".join(lines[:start] + [""] + own + kept) if own or kept != lines[start:] else before
+    return "\n".join([*lines[:start], "", *own, *kept]) if own or kept != lines[start:] else before
 
 
 def guard(rules, family, internal=INTERNAL):
@@ -212,7 +212,7 @@ def with_block(before, lines):
         return text
     if text and not text.endswith("\n"):
         text += "\n"
-    return text + "\n".join([BEGIN] + list(lines) + [END]) + "\n"
+    return text + "\n".join([BEGIN, *lines, END]) + "\n"
 
 
 HOOK = """\
@@ -250,7 +250,7 @@ def with_hook(before, wanted, executable=True):
     if not text.startswith("#!"):
         text = "#!/bin/sh\n" + text
     first, _newline, rest = text.partition("\n")
-    return "\n".join([first, BEGIN] + [PLAIN] * plain + HOOK + [END]) + "\n" + rest
+    return "\n".join([first, BEGIN, *([PLAIN] if plain else []), *HOOK, END]) + "\n" + rest
 
 
 def setting(before, key, value):

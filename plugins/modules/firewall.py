@@ -98,9 +98,15 @@ from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _
 from ansible_collections.optiinfra.platform.plugins.module_utils._engine import Engine, EngineError
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
-USER, USER6 = "/etc/ufw/user.rules", "/etc/ufw/user6.rules"
-AFTER, AFTER6 = "/etc/ufw/after.rules", "/etc/ufw/after6.rules"
-HOOK, CONF, DEFAULTS = "/etc/ufw/after.init", "/etc/ufw/ufw.conf", "/etc/default/ufw"
+BEFORE = "/etc/ufw/before.rules"
+BEFORE6 = "/etc/ufw/before6.rules"
+USER = "/etc/ufw/user.rules"
+USER6 = "/etc/ufw/user6.rules"
+AFTER = "/etc/ufw/after.rules"
+AFTER6 = "/etc/ufw/after6.rules"
+HOOK = "/etc/ufw/after.init"
+CONF = "/etc/ufw/ufw.conf"
+DEFAULTS = "/etc/default/ufw"
 # In this order they are written: what opens SSH before what closes the rest.
 FILES = (USER, USER6, AFTER, AFTER6, HOOK, DEFAULTS, CONF)
 OLD = "/var/lib/optiinfra/firewall"
@@ -189,11 +195,16 @@ def _wanted(before, rules, params, executable):
 
 def _check(module, text):
     """Have the new rules judged before anything is written."""
-    for path, family in ((USER, 4), (AFTER, 4), (USER6, 6), (AFTER6, 6)):
+    # Those before ours are not changed, but one that does not load would take all of the firewall down.
+    others = {path: _read(path) for path in (BEFORE, BEFORE6)}
+    text = {**others, **text}
+    for path, family in ((BEFORE, 4), (USER, 4), (AFTER, 4), (BEFORE6, 6), (USER6, 6), (AFTER6, 6)):
         if family == 6 and not os.path.exists("/proc/net/if_inet6"):
             continue
         tool = "ip6tables-restore" if family == 6 else "iptables-restore"
         rc, _out, err = module.run_command([module.get_bin_path(tool, True), "-n", "--test"], data=text[path])
+        if rc and path in others:
+            raise StackError("{0} is not accepted by {1}, nothing was written: {2}".format(path, tool, err.strip()))
         if rc:
             raise StackError(
                 "{0} would not be accepted by {1}, nothing was written: {2}".format(path, tool, err.strip())
@@ -269,6 +280,9 @@ def _apply(module, before, text, modes, rules):
     for path in reversed(FILES):
         _write(module, path, before[path], modes[path][0] if path in modes else None)
     again = _reload(module, before)
+    # A ufw that could not be loaded says of itself that it is disabled.
+    if _read(CONF) != before[CONF]:
+        _write(module, CONF, before[CONF])
     raise StackError(
         "the firewall could not be loaded: {0}\n{1} (the old files are also in {2})".format(
             problem,
@@ -297,18 +311,18 @@ def work(module):
     if not present and not any(_firewall.is_marked(text) for text in before.values()):
         rules = []  # Nothing of ours was ever here; nothing of ours comes.
     text = _wanted(before, rules, params, executable=bool(mode & 0o100))
-    if present:
-        new_mode = mode | 0o110
-    else:
-        new_mode = mode & ~0o111 if _firewall.PLAIN in before[HOOK] else mode
+    new_mode = mode | 0o110 if present else mode
+    if not present and _firewall.PLAIN in before[HOOK]:
+        new_mode = mode & ~0o111
     reason = ""
     if text != before or new_mode != mode:
         reason = "the files differ"
-        _check(module, text)
     elif present and not _is_live(module, rules):
         reason = "the kernel does not have what the files say"
     elif not present and _guard_is_live(module):
         reason = "the kernel still has the guard"
+    if reason:
+        _check(module, text)
     if reason and not module.check_mode:
         _apply(module, before, text, {HOOK: (mode, new_mode)}, rules)
     for warning in _firewall.warnings(assignments, rules):

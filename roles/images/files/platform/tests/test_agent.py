@@ -78,6 +78,7 @@ def environment(monkeypatch):
         "CLICKHOUSE_PORT": "9",
         "CLICKHOUSE_PASSWORD": "word",
         "QDRANT_URL": "http://127.0.0.1:9",
+        "DEFAULT_CUSTOMER_ID": "00000000-0000-0000-0000-000000000001",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from optiinfra_services.collector import api, beat
 from optiinfra_services.collector.settings import CollectorSettings
-from optiinfra_services.collector.tasks import HEARTBEAT, make_app
+from optiinfra_services.collector.tasks import COLLECT, HEARTBEAT, RETENTION, make_app
 from optiinfra_services.settings import SettingsError, load
 
 
@@ -34,9 +34,9 @@ def environment(monkeypatch):
 
 def test_what_is_scheduled_is_known_to_the_worker(environment):
     app = make_app(load(CollectorSettings))
-    (entry,) = app.conf.beat_schedule.values()
-    assert entry["task"] == HEARTBEAT
-    assert entry["task"] in app.tasks
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert scheduled == {HEARTBEAT, COLLECT, RETENTION}
+    assert scheduled <= set(app.tasks)
     # A worker that dies over a task does not lose it.
     assert app.conf.task_acks_late
     assert app.conf.task_reject_on_worker_lost

@@ -337,3 +337,25 @@ def summary(rules):
          "source": r.source, "why": r.why}
         for r in rules
     ]  # fmt: skip
+
+
+def rollback_script(folder, token, seconds, files, enabled):
+    """Return a script that puts the kept files back after a time, unless the file ``pending`` is gone or another's.
+
+    ``files`` is {kept: path}. Files that were not there before are kept as empty ones, which does no harm.
+    """
+    pending = "{0}/pending".format(folder)
+    lines = [
+        "#!/bin/sh",
+        "sleep {0}".format(int(seconds)),
+        '[ "$(cat {0} 2>/dev/null)" = {1} ] || exit 0'.format(pending, token),
+        *("cp -p {0} {1}".format(kept, path) for kept, path in files.items()),
+        "ufw reload" if enabled else "ufw --force disable",
+        "grep -q '^{0}$' /etc/ufw/after.init || for tables in iptables ip6tables; do".format(BEGIN),
+        "    $tables -w 10 -D DOCKER-USER -j {0}".format(CHAIN),
+        "    $tables -w 10 -F {0}".format(CHAIN),
+        "    $tables -w 10 -X {0}".format(CHAIN),
+        "done",
+        "mv {0} {0}.rolled-back".format(pending),
+    ]
+    return "\n".join(lines) + "\n"

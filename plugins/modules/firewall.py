@@ -51,6 +51,12 @@ options:
     type: list
     elements: str
     default: [docker+, br-+]
+  rollback_after:
+    description:
+      - Seconds after which the old rules come back, unless the file RV(pending) was removed by then. Remove it from a
+        fresh connection, which proves that the new rules let one in, as the role does. V(0) does without.
+    type: int
+    default: 0
   state:
     description:
       - With V(absent), the guard and the rules of the endpoints are removed. ufw stays as it is, and with it the rules
@@ -84,6 +90,10 @@ reason:
   description: Why the firewall was loaded. Empty when it was not.
   returned: success
   type: str
+pending:
+  description: The file to remove within O(rollback_after) seconds. Empty when nothing waits.
+  returned: success
+  type: str
 ssh_ports:
   description: The ports of SSH that were given or found.
   returned: success
@@ -93,6 +103,8 @@ ssh_ports:
 
 import json
 import os
+import subprocess
+import uuid
 
 from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _firewall, _sockets
 from ansible_collections.optiinfra.platform.plugins.module_utils._engine import Engine, EngineError
@@ -251,22 +263,46 @@ def _unhook(module):
 
 def _reload(module, text):
     """Load what the files say. Return what went wrong, or an empty text."""
-    enabled = _firewall.setting(text[CONF], "ENABLED", "yes") == text[CONF]
     ufw = module.get_bin_path("ufw", True)
-    command = [ufw, "reload"] if enabled else [ufw, "--force", "disable"]
+    command = [ufw, "reload"] if _is_enabled(text) else [ufw, "--force", "disable"]
     rc, out, err = module.run_command(command)
     if _firewall.BEGIN not in text[HOOK]:
         _unhook(module)
     return "" if rc == 0 else (err or out).strip() or "{0} returned {1}".format(" ".join(command), rc)
 
 
+def _kept(path):
+    return os.path.join(OLD, path.strip("/").replace("/", "-"))
+
+
+def _promise_rollback(module, before):
+    """Have the old files put back later by a process that outlives this session. Return the file that stands for it."""
+    pending, script = os.path.join(OLD, "pending"), os.path.join(OLD, "rollback.sh")
+    token = uuid.uuid4().hex
+    files = {_kept(path): path for path in FILES}
+    text = _firewall.rollback_script(OLD, token, module.params["rollback_after"], files, _is_enabled(before))
+    _write(module, script, text)
+    _write(module, pending, token)
+    null = subprocess.DEVNULL
+    subprocess.Popen(["/bin/sh", script], stdin=null, stdout=null, stderr=null, cwd="/", start_new_session=True)
+    return pending
+
+
+def _is_enabled(text):
+    return _firewall.setting(text[CONF], "ENABLED", "yes") == text[CONF]
+
+
 def _apply(module, before, text, modes, rules):
-    """Write what differs and load it once; put everything back when that fails."""
+    """Write what differs and load it once; put everything back when that fails. Return what to remove in time."""
     os.makedirs(OLD, mode=0o700, exist_ok=True)
     for path in FILES:
-        _write(module, os.path.join(OLD, path.strip("/").replace("/", "-")), before[path])
-    problem = ""
+        if os.path.exists(path):
+            mode = modes[path][0] if path in modes else os.stat(path).st_mode & 0o777
+            _write(module, _kept(path), before[path], mode)
+    problem, pending = "", ""
     try:
+        if module.params["rollback_after"] > 0:
+            pending = _promise_rollback(module, before)
         for path in FILES:
             if text[path] != before[path] or modes.get(path, (0, 0))[0] != modes.get(path, (0, 0))[1]:
                 _write(module, path, text[path], modes[path][1] if path in modes else None)
@@ -276,7 +312,9 @@ def _apply(module, before, text, modes, rules):
     except OSError as exc:
         problem = str(exc)
     if not problem:
-        return
+        return pending
+    if pending:
+        os.unlink(pending)
     for path in reversed(FILES):
         _write(module, path, before[path], modes[path][0] if path in modes else None)
     again = _reload(module, before)
@@ -323,13 +361,15 @@ def work(module):
         reason = "the kernel still has the guard"
     if reason:
         _check(module, text)
+    pending = ""
     if reason and not module.check_mode:
-        _apply(module, before, text, {HOOK: (mode, new_mode)}, rules)
+        pending = _apply(module, before, text, {HOOK: (mode, new_mode)}, rules)
     for warning in _firewall.warnings(assignments, rules):
         module.warn(warning)
     return {
         "changed": bool(reason),
         "reason": reason,
+        "pending": pending,
         "rules": _firewall.summary(rules),
         "ssh_ports": sorted(set(ssh)),
         "diff": [
@@ -347,6 +387,7 @@ def main():
             "allowed_cidrs": {"type": "dict", "default": {}},
             "ssh_ports": {"type": "list", "elements": "int", "default": []},
             "internal_interfaces": {"type": "list", "elements": "str", "default": ["docker+", "br-+"]},
+            "rollback_after": {"type": "int", "default": 0},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         work,

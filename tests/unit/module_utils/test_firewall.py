@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils import _firewall as fw
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
@@ -261,3 +263,19 @@ def test_a_warning_names_what_asks_for_no_password():
     said = fw.warnings(plan, rules)
     assert [text.split(":")[0] for text in said] == ["demo/locust.http", "demo/dcgm-exporter.http"]
     assert "allowed_cidrs: {locust.http: [your network]}" in said[0]
+
+
+@pytest.mark.parametrize(("stands", "back"), [("token", True), ("another", False), (None, False)])
+def test_the_old_files_come_back_unless_confirmed(tmp_path, stands, back):
+    kept, path = tmp_path / "kept", tmp_path / "file"
+    kept.write_text("old")
+    path.write_text("new")
+    if stands:
+        (tmp_path / "pending").write_text(stands)
+    script = fw.rollback_script(tmp_path, "token", 0, {kept: path}, True)
+    # Only the part that is about files: what follows would touch this machine's firewall.
+    files = script[: script.index("ufw reload")]
+    subprocess.run(["/bin/sh", "-c", files], check=True)
+    assert path.read_text() == ("old" if back else "new")
+    assert "ufw --force disable" in fw.rollback_script(tmp_path, "token", 0, {}, False)
+    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)

@@ -130,6 +130,21 @@ def compose_drift(hashes: str, containers: str) -> dict[str, list[str]]:
     }
 
 
+def stale_files(files: list, found: list[str]) -> list:
+    """Return the files that are not on the host as they should be.
+
+    :arg files: [{dest: str, content: str, mode: str such as "0644"}]
+    :arg found: "mode uid gid sha256 dest" a line, of those that are there
+    """
+    lines = set(found)
+
+    def line(entry: dict) -> str:
+        digest = hashlib.sha256(entry["content"].encode()).hexdigest()
+        return f"{int(entry['mode'], 8):o} 0 0 {digest} {entry['dest']}"
+
+    return [entry for entry in files if line(entry) not in lines]
+
+
 class FilterModule:
     """Filters about a Compose project."""
 
@@ -139,5 +154,6 @@ class FilterModule:
             "compose_drift": compose_drift,
             "config_labels": config_labels,
             "dotenv": dotenv,
+            "stale_files": stale_files,
             "urlencoded": urlencoded,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 
 import pytest
@@ -84,3 +85,15 @@ def test_label_for_an_unknown_service():
 def test_drift_by_composes_own_rule():
     drift = project.compose_drift("a 1\nb 2\nc 3\nd 4\n", "a 1 running\nb 9 running\nc 3 exited\nz 5 running\n")
     assert drift == {"create": ["d"], "recreate": ["b"], "start": ["c"], "remove": ["z"]}
+
+
+def test_only_files_that_differ_are_stale():
+    files = [{"dest": "a", "mode": "0644", "content": "x\n"}, {"dest": ".env", "mode": "0600", "content": "y\n"}]
+    digests = [hashlib.sha256(entry["content"].encode()).hexdigest() for entry in files]
+    there = [f"644 0 0 {digests[0]} a", f"600 0 0 {digests[1]} .env"]
+    assert project.stale_files(files, there) == []
+    assert project.stale_files(files, []) == files
+    # Another owner, mode or content is stale.
+    assert project.stale_files(files, [f"644 1 0 {digests[0]} a", there[1]]) == files[:1]
+    assert project.stale_files(files, [there[0], f"644 0 0 {digests[1]} .env"]) == files[1:]
+    assert project.stale_files(files, [f"644 0 0 {digests[1]} a", there[1]]) == files[:1]

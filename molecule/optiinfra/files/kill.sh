@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# kill.sh CONTAINER...: end the processes of containers as a crash does.
+# End the processes of every container of the platform as a crash does.
 set -euo pipefail
-for name in "$@"; do
-    kill -9 "$(docker inspect --format '{{.State.Pid}}' "$name")"
+for id in $(docker ps --quiet --filter label=com.docker.compose.project=optiinfra); do
+    kill -9 "$(docker inspect --format '{{.State.Pid}}' "$id")"
 done

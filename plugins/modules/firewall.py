@@ -103,7 +103,6 @@ ssh_ports:
 
 import json
 import os
-import subprocess
 import uuid
 
 from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _firewall, _sockets
@@ -283,8 +282,11 @@ def _promise_rollback(module, before):
     text = _firewall.rollback_script(OLD, token, module.params["rollback_after"], files, _is_enabled(before))
     _write(module, script, text)
     _write(module, pending, token)
-    null = subprocess.DEVNULL
-    subprocess.Popen(["/bin/sh", script], stdin=null, stdout=null, stderr=null, cwd="/", start_new_session=True)
+    # A session of its own, without our pipes: it lives on when this connection ends, and is not waited for.
+    detach = 'setsid --fork /bin/sh "$1" </dev/null >/dev/null 2>&1'
+    rc, _out, err = module.run_command(["/bin/sh", "-c", detach, "detach", script], cwd="/")
+    if rc:
+        raise OSError("the rollback could not be started: {0}".format(err.strip()))
     return pending
 
 

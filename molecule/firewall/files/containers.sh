@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Made in the folder that holds bin/busybox: an image, and servers of one page, all or those that are named.
 set -eu -o pipefail
 run() { docker run --detach --restart always --name "$1" --publish "$2" localhost/page:1 httpd -f -p "${2##*:}" -h /www; }

@@ -157,7 +157,7 @@ def report(result):
         if f["severity"] != "info"
     ]
     counts = {severity: sum(1 for f in result["findings"] if f["severity"] == severity) for severity in SEVERITIES}
-    total = "{0} open ports; {1} errors, {2} warnings, {3} notes, {4} accepted".format(
+    total = "open ports: {0}; errors: {1}, warnings: {2}, notes: {3}, accepted: {4}".format(
         len(result["open_ports"]), counts["error"], counts["warning"], counts["info"], len(result["accepted"])
     )
     return [*lines, total]

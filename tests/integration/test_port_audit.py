@@ -141,7 +141,7 @@ def test_ad_hoc(root, listen, port):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unseen: []" in done.stdout
-    assert "open ports;" in done.stdout
+    assert "open ports: " in done.stdout
     assert f"port: {port}" in done.stdout
 
 

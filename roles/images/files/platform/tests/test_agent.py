@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from optiinfra_services.agent import api
 from optiinfra_services.agent.presence import Presence
+from optiinfra_services.schema import Keeper
 from optiinfra_services.settings import SettingsError, load
 
 AGENT = {"name": "cost-agent", "type": "cost", "host": "cost-agent", "port": 8001}
@@ -85,18 +86,30 @@ def environment(monkeypatch):
     return monkeypatch
 
 
+def build():
+    settings = load(api.Settings)
+    return api.build(settings, Presence("http://127.0.0.1:9", AGENT), Keeper(settings))
+
+
 def test_health_is_at_every_path_that_images_use_and_names_what_is_away(environment):
-    client = TestClient(api.build(load(api.Settings), Presence("http://127.0.0.1:9", AGENT)))
+    client = TestClient(build())
     for path in ("/health", "/health/", "/api/v1/health"):
         answer = client.get(path)
         assert answer.status_code == 503
-        assert set(answer.json()["dependencies"]) == {"postgres", "clickhouse", "redis", "qdrant", "orchestrator"}
+        assert set(answer.json()["dependencies"]) == {
+            "postgres",
+            "clickhouse",
+            "redis",
+            "schema",
+            "qdrant",
+            "orchestrator",
+        }
     assert "word" not in client.get("/health").text
     assert "optiinfra_dependency_up" in client.get("/metrics").text
 
 
 def test_a_task_without_clickhouse_is_503(environment):
-    client = TestClient(api.build(load(api.Settings), Presence("http://127.0.0.1:9", AGENT)))
+    client = TestClient(build())
     answer = client.post("/task", json={"id": "1", "question": "?"})
     assert answer.status_code == 503
     assert "clickhouse is unavailable" in answer.json()["detail"]

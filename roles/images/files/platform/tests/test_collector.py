@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from optiinfra_services.collector import api, beat
 from optiinfra_services.collector.settings import CollectorSettings
 from optiinfra_services.collector.tasks import COLLECT, HEARTBEAT, RETENTION, make_app
+from optiinfra_services.schema import Keeper
 from optiinfra_services.settings import SettingsError, load
 
 
@@ -43,10 +44,11 @@ def test_what_is_scheduled_is_known_to_the_worker(environment):
 
 
 def test_without_its_stores_it_is_unhealthy_and_says_why(environment):
-    client = TestClient(api.build(load(CollectorSettings)))
+    settings = load(CollectorSettings)
+    client = TestClient(api.build(settings, Keeper(settings)))
     answer = client.get("/health")
     assert answer.status_code == 503
-    assert set(answer.json()["dependencies"]) == {"postgres", "clickhouse", "redis"}
+    assert set(answer.json()["dependencies"]) == {"postgres", "clickhouse", "redis", "schema"}
     assert client.get("/api/v1/status").status_code == 503
     assert "word-word" not in answer.text
 

@@ -6,8 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from fastapi.testclient import TestClient
+from optiinfra_services.contract import Registration
 from optiinfra_services.orchestrator import api
-from optiinfra_services.orchestrator.registry import Registration, Registry
+from optiinfra_services.orchestrator.registry import Registry
+from optiinfra_services.schema import Keeper
 from optiinfra_services.settings import load
 from pydantic import ValidationError
 
@@ -63,8 +65,9 @@ def orchestrator(monkeypatch):
     monkeypatch.setenv("REDIS_ADDR", "127.0.0.1:9")
     memory = Memory()
     monkeypatch.setattr(api.Redis, "from_url", lambda *_args, **_options: memory)
-    monkeypatch.setattr(api, "_store", lambda _settings, *row: stored.append(row))
-    client = TestClient(api.build(load(api.Settings)))
+    monkeypatch.setattr(api.store, "keep", lambda _conninfo, answer: stored.append(answer))
+    settings = load(api.Settings)
+    client = TestClient(api.build(settings, Keeper(settings)))
     client.stored = stored
     return client
 
@@ -96,7 +99,7 @@ def test_an_agent_that_is_away_makes_the_result_partial(orchestrator, agent):
     }
     assert [r["reason"] for r in answer["results"] if r["agent"] == "application-agent"] == ["not registered"]
     assert agent.seen == ["abc", "abc"]
-    assert orchestrator.stored[0][0] == answer["id"]
+    assert orchestrator.stored[0].id == answer["id"]
 
 
 def test_only_those_that_are_asked_for(orchestrator, agent):

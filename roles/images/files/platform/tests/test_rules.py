@@ -24,6 +24,18 @@ def counter(metric, increase, labels="{}"):
 
 
 CASES = [
+    (
+        "application",
+        "truncated",
+        [
+            counter("vllm:request_success_total", 30, '{"finished_reason": "length"}'),
+            counter("vllm:request_success_total", 70, '{"finished_reason": "stop"}'),
+        ],
+        [
+            counter("vllm:request_success_total", 3, '{"finished_reason": "length"}'),
+            counter("vllm:request_success_total", 1, '{"finished_reason": "stop"}'),
+        ],
+    ),
     ("cost", "idle-gpu", [flat("DCGM_FI_DEV_GPU_UTIL", 4.0)], [flat("DCGM_FI_DEV_GPU_UTIL", 40.0)]),
     ("performance", "queue", [flat("vllm:num_requests_waiting", 7.5)], [flat("vllm:num_requests_waiting", 0.5)]),
     ("performance", "kv-cache", [flat("vllm:kv_cache_usage_perc", 0.97)], [flat("vllm:kv_cache_usage_perc", 0.4)]),
@@ -125,3 +137,32 @@ def test_every_agent_reads_what_its_rules_use_and_nothing_else():
 )
 def test_percentile(buckets, share, value):
     assert percentile(buckets, share) == value
+
+
+def latencies(bounds):
+    return window(
+        *(counter("vllm:e2e_request_latency_seconds_bucket", count, f'{{"le": "{bound}"}}') for bound, count in bounds)
+    )
+
+
+FAST = latencies([(1, 99), (5, 100), ("+Inf", 100)])
+SLOW = latencies([(1, 10), (5, 100), ("+Inf", 100)])
+FEW = latencies([(1, 1), (5, 10), ("+Inf", 10)])
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "speaks"),
+    [
+        (SLOW, FAST, True),
+        (FAST, SLOW, False),
+        (SLOW, FEW, False),
+        (FEW, FAST, False),
+        (SLOW, SLOW, False),
+        (SLOW, None, False),
+    ],
+)
+def test_a_regression_is_told_against_the_time_before(now, before, speaks):
+    found = [r for r in analyse("application", now, before) if r.rule == "latency-regression"]
+    assert bool(found) == speaks
+    if found:
+        assert found[0].evidence["p95_seconds"] > 1.5 * found[0].evidence["baseline_seconds"]

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from .series import Series, Window
 
 MINIMUM = 3
+# Requests that a share or a percentile is told of at least.
+ENOUGH = 20
 UTIL, FB_USED, FB_FREE = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"
 POWER = "DCGM_FI_DEV_POWER_USAGE"
 WAITING, RUNNING = "vllm:num_requests_waiting", "vllm:num_requests_running"
@@ -17,6 +19,7 @@ KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 LATENCY = "vllm:e2e_request_latency_seconds_bucket"
 TOKENS = "vllm:generation_tokens_total"
 REQUESTS = "http_requests_total"
+FINISHED = "vllm:request_success_total"
 
 
 class Recommendation(NamedTuple):
@@ -120,14 +123,19 @@ def percentile(buckets: dict[float, float], share: float) -> float | None:
     return low
 
 
-def latency(window: Window, limit: float = 5.0) -> Iterator[Recommendation]:
-    """performance: one request of twenty took longer than the limit."""
+def _buckets(window: Window) -> dict[str, dict[float, float]]:
+    """Return each target's latencies as {upper bound: cumulated count}."""
     by_target: dict[str, dict[float, float]] = {}
     for s in _seen(window, LATENCY):
         buckets = by_target.setdefault(s.target, {})
         bound = float(s.labels.get("le", "inf"))
         buckets[bound] = buckets.get(bound, 0.0) + s.increase
-    for target, buckets in by_target.items():
+    return by_target
+
+
+def latency(window: Window, limit: float = 5.0) -> Iterator[Recommendation]:
+    """performance: one request of twenty took longer than the limit."""
+    for target, buckets in _buckets(window).items():
         p95 = percentile(buckets, 0.95)
         if p95 is not None and p95 > limit:
             text = f"one request of twenty to {target} takes longer than {p95:.1f} s (limit {limit:g} s)"
@@ -182,14 +190,18 @@ def idle_power(window: Window) -> Iterator[Recommendation]:
             )
 
 
+def _good_and_bad(window: Window, metric: str, label: tuple[str, ...], bad: str) -> dict[str, list[float]]:
+    """Return each target's requests as [those without, those with a label that begins with ``bad``]."""
+    totals: dict[str, list[float]] = {}
+    for s in _seen(window, metric):
+        value = next((s.labels[name] for name in label if s.labels.get(name)), "")
+        totals.setdefault(s.target, [0.0, 0.0])[value.startswith(bad)] += s.increase
+    return totals
+
+
 def error_rate(window: Window, limit: float = 0.01) -> Iterator[Recommendation]:
     """application: more than one request of a hundred failed with a status of 500 and above."""
-    totals: dict[str, list[float]] = {}
-    for s in _seen(window, REQUESTS):
-        good_bad = totals.setdefault(s.target, [0.0, 0.0])
-        status = s.labels.get("status") or s.labels.get("code") or ""
-        good_bad[status.startswith("5")] += s.increase
-    for target, (good, bad) in totals.items():
+    for target, (good, bad) in _good_and_bad(window, REQUESTS, ("status", "code"), "5").items():
         share = bad / (good + bad) if good + bad else 0.0
         if share > limit:
             text = f"{share:.1%} of the requests to {target} fail (limit {limit:.0%})"
@@ -219,22 +231,77 @@ def silent(window: Window) -> Iterator[Recommendation]:
             )
 
 
+def truncated(window: Window, limit: float = 0.2) -> Iterator[Recommendation]:
+    """application: more than one answer of five was cut off at its greatest length (a signal of quality)."""
+    for target, (whole, cut) in _good_and_bad(window, FINISHED, ("finished_reason",), "length").items():
+        share = cut / (whole + cut) if whole + cut >= ENOUGH else 0.0
+        if share > limit:
+            text = f"{share:.0%} of the answers of {target} are cut off: allow more tokens or ask for shorter answers"
+            yield _recommend(
+                window,
+                "truncated",
+                target,
+                "answers",
+                "info",
+                text,
+                metric=FINISHED,
+                cut=cut,
+                answers=whole + cut,
+                share=share,
+            )
+
+
+def regression(window: Window, baseline: Window | None = None, factor: float = 1.5) -> Iterator[Recommendation]:
+    """application: one request of twenty takes half as long again as in the time before the window."""
+    before = _buckets(baseline) if baseline else {}
+    for target, buckets in _buckets(window).items():
+        then = before.get(target, {})
+        if min(buckets.get(float("inf"), 0.0), then.get(float("inf"), 0.0)) < ENOUGH:
+            continue
+        p95, was = percentile(buckets, 0.95), percentile(then, 0.95)
+        if p95 and was and p95 > factor * was:
+            text = f"{target} has become slower: p95 {p95:.2f} s, {was:.2f} s before"
+            yield _recommend(
+                window,
+                "latency-regression",
+                target,
+                "p95",
+                "warning",
+                text,
+                metric=LATENCY,
+                p95_seconds=p95,
+                baseline_seconds=was,
+                baseline_since=baseline.since.isoformat() + "Z",
+                requests=buckets[float("inf")],
+            )
+
+
 Rule = Callable[[Window], Iterator[Recommendation]]
 RULES: dict[str, tuple[Rule, ...]] = {
     "cost": (idle_gpu, price_per_token),
     "performance": (queue, kv_cache, latency),
     "resource": (saturated_gpu, gpu_memory, idle_power),
-    "application": (error_rate, silent),
+    "application": (error_rate, silent, truncated, regression),
 }
 METRICS: dict[str, tuple[str, ...]] = {
     "cost": (UTIL, TOKENS),
     "performance": (WAITING, *KV_CACHE, LATENCY),
     "resource": (UTIL, FB_USED, FB_FREE, POWER),
-    "application": (REQUESTS, RUNNING, TOKENS),
+    "application": (REQUESTS, RUNNING, TOKENS, FINISHED, LATENCY),
 }
 
 
-def analyse(kind: str, window: Window, price_per_hour: float = 0.0, latency_limit: float = 5.0) -> list[Recommendation]:
-    """Return what the rules of an agent recommend for a window."""
-    options = {price_per_token: {"price_per_hour": price_per_hour}, latency: {"limit": latency_limit}}
+def analyse(
+    kind: str,
+    window: Window,
+    baseline: Window | None = None,
+    price_per_hour: float = 0.0,
+    latency_limit: float = 5.0,
+) -> list[Recommendation]:
+    """Return what the rules of an agent recommend for a window, compared with the time before it."""
+    options = {
+        price_per_token: {"price_per_hour": price_per_hour},
+        latency: {"limit": latency_limit},
+        regression: {"baseline": baseline},
+    }
     return [found for rule in RULES[kind] for found in rule(window, **options.get(rule, {}))]

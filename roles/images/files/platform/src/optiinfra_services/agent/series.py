@@ -62,7 +62,17 @@ def make_window(since: datetime.datetime, until: datetime.datetime, rows: Iterab
 def read_window(client: Client, customer: str, metrics: Iterable[str], minutes: int) -> Window:
     """Return the last minutes of a customer's metrics."""
     until = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-    since = until - datetime.timedelta(minutes=minutes)
+    return _read(client, customer, metrics, until - datetime.timedelta(minutes=minutes), until)
+
+
+def read_baseline(client: Client, customer: str, metrics: Iterable[str], window: Window, minutes: int) -> Window:
+    """Return the minutes before a window, what it is compared with."""
+    return _read(client, customer, metrics, window.since - datetime.timedelta(minutes=minutes), window.since)
+
+
+def _read(
+    client: Client, customer: str, metrics: Iterable[str], since: datetime.datetime, until: datetime.datetime
+) -> Window:
     form = "%Y-%m-%d %H:%M:%S"
     values = {
         "since": since.strftime(form),

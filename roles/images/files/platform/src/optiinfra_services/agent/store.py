@@ -7,24 +7,6 @@ import psycopg
 
 from .rules import Recommendation
 
-# The lock is given back with the transaction: two agents that begin at once do not make the table twice.
-TABLE = """
-SELECT pg_advisory_xact_lock(7218002);
-CREATE TABLE IF NOT EXISTS recommendations (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    agent text NOT NULL,
-    customer uuid NOT NULL,
-    target text NOT NULL,
-    rule text NOT NULL,
-    subject text NOT NULL,
-    severity text NOT NULL,
-    summary text NOT NULL,
-    evidence jsonb NOT NULL,
-    hour timestamptz NOT NULL DEFAULT date_trunc('hour', now()),
-    seen_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (agent, customer, target, rule, subject, hour)
-)
-"""
 INSERT = """
 INSERT INTO recommendations (agent, customer, target, rule, subject, severity, summary, evidence)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
@@ -41,7 +23,6 @@ NAMES = ("rule", "target", "subject", "severity", "summary", "evidence", "seen_a
 def keep(conninfo: dict[str, Any], agent: str, customer: str, found: list[Recommendation]) -> None:
     """Write recommendations, all or none."""
     with psycopg.connect(**conninfo, connect_timeout=5) as connection:
-        connection.execute(TABLE)
         for r in found:
             values = (agent, customer, r.target, r.rule, r.subject, r.severity, r.summary, json.dumps(r.evidence))
             connection.execute(INSERT, values)
@@ -50,6 +31,5 @@ def keep(conninfo: dict[str, Any], agent: str, customer: str, found: list[Recomm
 def read(conninfo: dict[str, Any], agent: str, limit: int) -> list[dict[str, Any]]:
     """Return an agent's newest recommendations."""
     with psycopg.connect(**conninfo, connect_timeout=5) as connection:
-        connection.execute(TABLE)
         rows = connection.execute(SELECT, (agent, limit)).fetchall()
     return [{**dict(zip(NAMES, row, strict=True)), "seen_at": row[-1].isoformat()} for row in rows]

@@ -7,7 +7,7 @@ from fastapi import Query
 from fastapi.responses import JSONResponse
 from redis import Redis
 
-from .. import clickhouse, dependencies
+from .. import clickhouse, dependencies, schema
 from ..health import Health
 from ..logs import setup
 from ..settings import load
@@ -17,12 +17,13 @@ from .settings import CollectorSettings
 from .tasks import COLLECT, OUTCOMES, make_app
 
 
-def build(settings: CollectorSettings):
+def build(settings: CollectorSettings, tables: schema.Keeper):
     targets = settings.target_list()
     checks = [
         dependencies.postgres(settings),
         dependencies.clickhouse(settings),
         dependencies.redis(settings.redis_url),
+        tables.check(),
     ]
     app = create_app("collector-api", Health("collector-api", checks))
     celery = make_app(settings)
@@ -49,7 +50,6 @@ def build(settings: CollectorSettings):
             return unavailable("redis", error)
         try:
             with clickhouse.client(settings) as connection:
-                connection.execute(store.TABLE)
                 return {
                     "customer": str(settings.customer),
                     "heartbeats": clickhouse.count_heartbeats(connection),
@@ -67,7 +67,6 @@ def build(settings: CollectorSettings):
         """The newest value of each series of the last ten minutes."""
         try:
             with clickhouse.client(settings) as connection:
-                connection.execute(store.TABLE)
                 return store.latest(connection, target, limit)
         except Exception as error:
             return unavailable("clickhouse", error)
@@ -87,4 +86,4 @@ def build(settings: CollectorSettings):
 def run() -> None:
     settings = load(CollectorSettings)
     setup("collector-api", settings)
-    serve(build(settings), settings, settings.port)
+    serve(build(settings, schema.Keeper(settings).start()), settings, settings.port)

@@ -15,19 +15,7 @@ BUFFER = "optiinfra:collector:buffer"
 DROPPED = Counter("optiinfra_collector_dropped_samples_total", "Samples dropped because the buffer was full")
 WRITTEN = Counter("optiinfra_collector_written_samples_total", "Samples written to ClickHouse")
 
-# The same batch written twice has the same keys and replaces itself. Runs on 18.16 and on current releases.
-TABLE = """
-CREATE TABLE IF NOT EXISTS metrics (
-    day Date,
-    at DateTime,
-    customer String,
-    target String,
-    kind String,
-    metric String,
-    labels String,
-    value Float64
-) ENGINE = ReplacingMergeTree PARTITION BY day ORDER BY (customer, target, metric, labels, at)
-"""
+# The same batch written twice has the same keys and replaces itself, see schema.
 INSERT = "INSERT INTO metrics (day, at, customer, target, kind, metric, labels, value) VALUES"
 LATEST = """
 SELECT target, kind, metric, labels, argMax(value, at), max(at) FROM metrics

@@ -12,7 +12,7 @@ from celery.schedules import crontab
 from prometheus_client import Counter, Histogram
 from redis import Redis
 
-from .. import clickhouse
+from .. import clickhouse, schema
 from ..health import reason
 from ..settings import load
 from . import store
@@ -110,7 +110,8 @@ def collect() -> dict[str, int]:
             buffer.put(batch)
     try:
         with clickhouse.client(settings) as connection:
-            connection.execute(store.TABLE)
+            # Here as well: a ClickHouse whose data was removed has its tables again with the next collection.
+            schema.upgrade_clickhouse(connection)
             written = buffer.drain(connection)
     except Exception as error:
         EXECUTED.labels(COLLECT, "buffered").inc()
@@ -124,7 +125,6 @@ def retention() -> list[str]:
     """Drop the days that are older than COLLECTOR_RETENTION_DAYS."""
     settings = load(CollectorSettings)
     with clickhouse.client(settings) as connection:
-        connection.execute(store.TABLE)
         dropped = store.drop_old(connection, settings.retention_days)
     if dropped:
         log.info("dropped %s", ", ".join(dropped))

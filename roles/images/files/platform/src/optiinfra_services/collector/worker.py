@@ -2,7 +2,7 @@
 
 import logging
 
-from .. import dependencies
+from .. import dependencies, schema
 from ..health import Health
 from ..logs import setup
 from ..settings import load
@@ -21,6 +21,7 @@ def run() -> None:
         dependencies.redis(settings.broker_url.get_secret_value(), "broker"),
         dependencies.postgres(settings),
         dependencies.clickhouse(settings),
+        schema.Keeper(settings).start().check(),
     ]
     serve_beside(create_app("collector-worker", Health("collector-worker", checks)), settings, settings.port)
     app = make_app(settings)

@@ -1,32 +1,26 @@
 """Agents that are alive, in Redis: an agent that falls silent expires by itself."""
 
-import json
 import time
 
-from pydantic import BaseModel, Field
 from redis import Redis
 
-PREFIX = "optiinfra:agents:"
+from ..contract import Known, Registration
+
+PREFIX = "optiinfra:agent:"
 SILENCE = 45
-
-
-class Registration(BaseModel):
-    """What an agent says of itself."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    type: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")
-    host: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$")
-    port: int = Field(ge=1, le=65535)
 
 
 class Registry:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    def _keep(self, agent: Known) -> None:
+        self._redis.set(PREFIX + agent.id, agent.model_dump_json(), ex=SILENCE)
+
     def register(self, agent: Registration) -> str:
         """Keep an agent under its name, so that one that starts again takes its own place."""
-        known = {**agent.model_dump(), "registered_at": int(time.time()), "seen_at": int(time.time())}
-        self._redis.set(PREFIX + agent.name, json.dumps(known), ex=SILENCE)
+        now = int(time.time())
+        self._keep(Known(**agent.model_dump(), id=agent.name, registered_at=now, seen_at=now))
         return agent.name
 
     def heartbeat(self, identity: str) -> bool:
@@ -34,11 +28,11 @@ class Registry:
         found = self._redis.get(PREFIX + identity)
         if not found:
             return False
-        known = {**json.loads(found), "seen_at": int(time.time())}
-        self._redis.set(PREFIX + identity, json.dumps(known), ex=SILENCE)
+        self._keep(Known.model_validate_json(found).model_copy(update={"seen_at": int(time.time())}))
         return True
 
-    def agents(self) -> list[dict]:
+    def agents(self) -> list[Known]:
+        """Return the agents that are alive, by name."""
         names = sorted(self._redis.scan_iter(PREFIX + "*"))
         values = self._redis.mget(names) if names else []
-        return [{"id": json.loads(v)["name"], **json.loads(v)} for v in values if v]
+        return [Known.model_validate_json(value) for value in values if value]

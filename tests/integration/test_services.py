@@ -3,181 +3,45 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
-import uuid
-from pathlib import Path
 
 import pytest
+from services import WORD, Platform, docker, healthy, images, until
 
-from .conftest import docker
-
-WORD = "word-for-tests-0123456789"
-CUSTOMER = "00000000-0000-0000-0000-000000000001"
 KINDS = {"vllm": "vllm", "chat": "chat", "dcgm": "dcgm", "prometheus": "federate"}
 BAD = ("garbage", "endless", "silent")
 TARGETS = [{"name": kind, "kind": kind, "url": f"http://customer:8100/{path}"} for kind, path in KINDS.items()]
 TARGETS += [{"name": name, "kind": "vllm", "url": f"http://customer:8100/{name}"} for name in BAD]
-ENVIRONMENT = {
-    "POSTGRES_USER": "it",
-    "POSTGRES_DB": "it",
-    "POSTGRES_PASSWORD": WORD,
-    "CLICKHOUSE_USER": "it",
-    "CLICKHOUSE_DB": "it",
-    "CLICKHOUSE_DATABASE": "it",
-    "CLICKHOUSE_PASSWORD": WORD,
-    "REDIS_PASSWORD": WORD,
-    "CELERY_BROKER_URL": f"redis://:{WORD}@redis:6379/0",
-    "QDRANT__SERVICE__API_KEY": WORD,
-    "QDRANT_API_KEY": WORD,
-    "DEFAULT_CUSTOMER_ID": CUSTOMER,
-    "OPTIINFRA_TARGETS": json.dumps(TARGETS),
-    "COLLECTOR_INTERVAL": "2",
-    "COLLECTOR_SCRAPE_TIMEOUT": "1",
-    "COLLECTOR_SCRAPE_LIMIT_BYTES": "1000000",
-    "AGENT_TIMEOUT": "20",
-}
-REDIS = (
-    "exec docker-entrypoint.sh redis-server - <<CONF\n"
-    "requirepass $REDIS_PASSWORD\nappendonly yes\nappendfsync always\ndir /data\nCONF\n"
-)
-# As in the stack: what ends by itself begins again.
-RUN = ("docker", "run", "--detach", "--restart", "unless-stopped")
 AGENTS = {"cost": 8001, "performance": 8002, "resource": 8003, "application": 8004}
 # Tables as they were before there were migrations, with a row that must not be lost.
 BEFORE = """
 CREATE TABLE orchestrator_requests (id uuid PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT now(),
     question text NOT NULL, status text NOT NULL, results jsonb NOT NULL);
 INSERT INTO orchestrator_requests VALUES ('11111111-1111-1111-1111-111111111111', now(), 'old', 'complete', '[]')
+RETURNING question
 """
-
-
-class Platform:
-    """Containers on a network of their own; each is known to the others by its service's name."""
-
-    def __init__(self, images):
-        self.images = images
-        self.network = "it-services-" + uuid.uuid4().hex[:8]
-        self.names = {}
-        docker("network", "create", self.network)
-
-    def start(self, service, image, *command, **environment):
-        name = f"{self.network}-{service}"
-        self.names[service] = name
-        given = {**ENVIRONMENT, **environment}
-        # By name only: values on a command line are seen by all users.
-        options = [word for key in given for word in ("--env", key)]
-        options += ["--name", name, "--network", self.network, "--network-alias", service]
-        subprocess.run(
-            [*RUN, *options, self.images[image], *command],
-            env={**os.environ, **given},
-            check=True,
-            capture_output=True,
-        )
-
-    def url(self, service, port, path=""):
-        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        return f"http://{docker('inspect', '--format', form, self.names[service])}:{port}{path}"
-
-    def get(self, service, port, path):
-        return self.call(service, port, path)
-
-    def call(self, service, port, path, body=None, headers=None):
-        """Return (status, JSON)."""
-        data = None if body is None else json.dumps(body).encode()
-        head = {"content-type": "application/json", **(headers or {})}
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(self.url(service, port, path), data, head), timeout=40
-            ) as a:
-                return a.status, json.load(a)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-        except (OSError, ValueError) as error:
-            return 0, str(error)
-
-    def sql(self, statement):
-        """Return what PostgreSQL answers, a row a line."""
-        command = (
-            f'PGPASSWORD="$POSTGRES_PASSWORD" psql -h 127.0.0.1 -U it -d it -Atq -v ON_ERROR_STOP=1 -c "{statement}"'
-        )
-        return docker("exec", self.names["postgres"], "sh", "-c", command)
-
-    def clickhouse(self, query):
-        """Return what ClickHouse answers, a row a line."""
-        command = f'clickhouse-client --user it --password "$CLICKHOUSE_PASSWORD" --database it --query "{query}"'
-        return docker("exec", self.names["clickhouse"], "sh", "-c", command, check=False)
-
-    def logs(self, service):
-        done = subprocess.run(["docker", "logs", self.names[service]], check=True, capture_output=True, text=True)
-        return done.stdout + done.stderr
-
-
-def until(look, seconds=60):
-    """Return what ``look`` returns once it is true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.3)
-
-
-def healthy(platform, service, port):
-    status, report = until(lambda: (lambda a: a if a[0] == 200 else None)(platform.get(service, port, "/health"))) or (
-        platform.get(service, port, "/health")
-    )
-    assert status == 200, (service, report, platform.logs(service)[-2000:])
-    return report
+AGENT_PORTS = {f"{kind}-agent": port for kind, port in AGENTS.items()}
 
 
 @pytest.fixture(scope="module")
-def platform(root, tmp_path_factory):
-    written = tmp_path_factory.mktemp("images") / "images.json"
-    wanted = ["postgres", "clickhouse", "redis", "qdrant", "orchestrator"]
-    variables = {"images_wanted": wanted, "images_written": str(written)}
-    subprocess.run(
-        ["ansible-playbook", "tests/integration/images.yml", "-e", json.dumps(variables)],
-        cwd=root,
-        check=True,
-        capture_output=True,
-    )
-    found = Platform(json.loads(written.read_text()))
-    try:
-        found.start("postgres", "POSTGRES_IMAGE")
-        found.start("clickhouse", "CLICKHOUSE_IMAGE")
-        found.start("redis", "REDIS_IMAGE", "sh", "-c", REDIS)
-        found.start("qdrant", "QDRANT_IMAGE")
-        ours = "ORCHESTRATOR_IMAGE"
-        customer = Path(__file__).with_name("customer.py").read_text()
-        found.start("customer", ours, "python3", "-c", customer)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                found.sql(BEFORE)
-                break
-            except subprocess.CalledProcessError:
-                time.sleep(0.3)
+def platform():
+    with Platform(images("postgres", "clickhouse", "redis", "qdrant", "orchestrator")) as found:
+        found.start_stores()
+        found.start_customer()
+        assert until(lambda: found.sql(BEFORE, check=False) == "old")
+        ours, targets = "ORCHESTRATOR_IMAGE", json.dumps(TARGETS)
         # All at once, so that they meet at the tables.
         found.start("orchestrator", ours, "optiinfra-orchestrator", REDIS_ADDR="redis:6379")
         for kind in AGENTS:
             url = f"redis://:{WORD}@redis:6379/1"
             found.start(f"{kind}-agent", ours, "optiinfra-agent", AGENT_TYPE=kind, REDIS_URL=url)
         for role in ("api", "worker", "beat"):
-            found.start("data-collector" + ("" if role == "api" else f"-{role}"), ours, f"optiinfra-collector-{role}")
-        healthy(found, "orchestrator", 8080)
-        for kind, port in AGENTS.items():
-            healthy(found, f"{kind}-agent", port)
-        healthy(found, "data-collector", 8005)
+            name = "data-collector" + ("" if role == "api" else f"-{role}")
+            found.start(name, ours, f"optiinfra-collector-{role}", OPTIINFRA_TARGETS=targets)
+        for service, port in {"orchestrator": 8080, "data-collector": 8005, **AGENT_PORTS}.items():
+            healthy(found, service, port)
         yield found
-    finally:
-        names = docker("ps", "-aq", "--filter", f"network={found.network}").split()
-        docker("rm", "--force", "--volumes", *names, check=False)
-        docker("network", "rm", found.network, check=False)
 
 
 def ask(platform, **more):

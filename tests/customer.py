@@ -13,6 +13,11 @@ PAGES = {
 }
 
 
+THOUSAND = "".join(
+    f'vllm:e2e_request_latency_seconds_bucket{{model_name="m",engine="0",le="{n}"}} {n * 17}\n' for n in range(1000)
+).encode()
+
+
 class Customer(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.partition("?")[0]
@@ -25,6 +30,8 @@ class Customer(BaseHTTPRequestHandler):
             time.sleep(3600)
         elif path == "/garbage":
             self.wfile.write(b"\x00\xff<html>{{{ nan nan nan" * 100)
+        elif path == "/thousand":
+            self.wfile.write(THOUSAND)
         else:
             self.wfile.write(PAGES[path].encode())
 

@@ -1,6 +1,7 @@
 """The HTTP side that every service shares: /health, /metrics, request ids, logs, a quick and graceful stop."""
 
 import logging
+import os
 import re
 import time
 import uuid
@@ -24,6 +25,9 @@ REQUESTS = Counter("optiinfra_http_requests_total", "HTTP requests answered", ["
 SECONDS = Histogram(
     "optiinfra_http_request_duration_seconds", "Time to answer", ["route"], buckets=(0.01, 0.05, 0.1, 0.5, 1, 3, 10)
 )
+
+FREE = Gauge("optiinfra_filesystem_avail_bytes", "Free on the file system that holds containers and volumes")
+SIZE = Gauge("optiinfra_filesystem_size_bytes", "Size of the file system that holds containers and volumes")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -77,6 +81,9 @@ def create_app(
     """A FastAPI application that already answers /health (and the given paths) and /metrics."""
     app = FastAPI(title=f"OptiInfra {service}", version=__version__, **options)
     INFO.labels(service, __version__).set(1)
+    # A container's root is on the file system of the engine's data.
+    FREE.set_function(lambda: _bytes("f_bavail"))
+    SIZE.set_function(lambda: _bytes("f_blocks"))
 
     def get_health() -> JSONResponse:
         report = health.report()
@@ -99,6 +106,11 @@ def create_app(
 
     app.add_middleware(RequestLog, quiet=frozenset((*paths, "/metrics")))
     return app
+
+
+def _bytes(field: str) -> float:
+    found = os.statvfs("/")
+    return float(getattr(found, field) * found.f_frsize)
 
 
 def unavailable(dependency: str, error: BaseException) -> JSONResponse:

@@ -7,13 +7,15 @@ import zlib
 from typing import Any
 
 from clickhouse_driver import Client
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from redis import Redis
 
 log = logging.getLogger(__name__)
 BUFFER = "optiinfra:collector:buffer"
 DROPPED = Counter("optiinfra_collector_dropped_samples_total", "Samples dropped because the buffer was full")
 WRITTEN = Counter("optiinfra_collector_written_samples_total", "Samples written to ClickHouse")
+WAITING = Gauge("optiinfra_collector_waiting_batches", "Batches that wait for ClickHouse")
+LAST = Gauge("optiinfra_collector_last_write_timestamp_seconds", "When ClickHouse last took all that was collected")
 
 # The same batch written twice has the same keys and replaces itself, see schema.
 INSERT = "INSERT INTO metrics (day, at, customer, target, kind, metric, labels, value) VALUES"
@@ -46,6 +48,7 @@ class Buffer:
             if oldest is None:
                 break
             DROPPED.inc(len(json.loads(zlib.decompress(oldest))))
+        WAITING.set(self._redis.llen(BUFFER))
 
     def drain(self, client: Client) -> int:
         """Write what is kept, oldest first, each batch taken away only when ClickHouse has it; return its samples."""
@@ -53,6 +56,8 @@ class Buffer:
         while True:
             kept = self._redis.lindex(BUFFER, 0)
             if kept is None:
+                WAITING.set(0)
+                LAST.set_to_current_time()
                 return count
             batch = json.loads(zlib.decompress(kept))
             write(client, batch)

@@ -1,0 +1,42 @@
+"""Run every query of the dashboards and alerts that are installed here; name those that return nothing."""
+
+import glob
+import json
+import re
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+CONFIG = "/etc/optiinfra/optiinfra/config/"
+PROMETHEUS = "http://127.0.0.1:9090/api/v1/"
+
+
+def ask(path, **values):
+    with urllib.request.urlopen(PROMETHEUS + path + "?" + urllib.parse.urlencode(values), timeout=20) as answer:
+        return json.load(answer)["data"]
+
+
+def queries():
+    """Yield (where it is from, PromQL)."""
+    for path in sorted(glob.glob(CONFIG + "grafana-*.json")):
+        with open(path) as file:
+            dashboard = json.load(file)
+        for panel in dashboard["panels"]:
+            for target in panel["targets"]:
+                yield "{0}: {1}".format(dashboard["title"], panel["title"]), target["expr"]
+    for group in ask("rules")["groups"]:
+        for rule in group["rules"]:
+            # What is compared, without the comparison that is false while all is well.
+            yield "alert {0}".format(rule["name"]), re.sub(r" (==|<|>) [0-9.]+$", "", rule["query"])
+
+
+wanted = dict((query, where) for where, query in queries())
+if len(wanted) < 40:
+    sys.exit("only {0} queries were found".format(len(wanted)))
+deadline = time.time() + 120
+while wanted:
+    wanted = {query: where for query, where in wanted.items() if not ask("query", query=query)["result"]}
+    if wanted and time.time() > deadline:
+        sys.exit("\n".join("{0}: nothing for {1}".format(where, query) for query, where in wanted.items()))
+    time.sleep(3 if wanted else 0)

@@ -24,19 +24,19 @@ def queries():
             dashboard = json.load(file)
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
-                yield "{0}: {1}".format(dashboard["title"], panel["title"]), target["expr"]
+                yield f"{dashboard['title']}: {panel['title']}", target["expr"]
     for group in ask("rules")["groups"]:
         for rule in group["rules"]:
             # What is compared, without the comparison that is false while all is well.
-            yield "alert {0}".format(rule["name"]), re.sub(r" (==|<|>) [0-9.]+$", "", rule["query"])
+            yield f"alert {rule['name']}", re.sub(r" (==|<|>) [0-9.]+$", "", rule["query"])
 
 
-wanted = dict((query, where) for where, query in queries())
+wanted = {query: where for where, query in queries()}
 if len(wanted) < 40:
-    sys.exit("only {0} queries were found".format(len(wanted)))
+    sys.exit(f"only {len(wanted)} queries were found")
 deadline = time.time() + 120
 while wanted:
     wanted = {query: where for query, where in wanted.items() if not ask("query", query=query)["result"]}
     if wanted and time.time() > deadline:
-        sys.exit("\n".join("{0}: nothing for {1}".format(where, query) for query, where in wanted.items()))
+        sys.exit("\n".join(f"{where}: nothing for {query}" for query, where in wanted.items()))
     time.sleep(3 if wanted else 0)

@@ -38,7 +38,7 @@ REDIS = (
     "requirepass $REDIS_PASSWORD\nappendonly yes\nappendfsync always\ndir /data\nCONF\n"
 )
 # As in the stack: what ends by itself begins again.
-RUN = ("docker", "run", "--detach", "--restart", "unless-stopped")
+CREATE = ("docker", "create", "--restart", "unless-stopped")
 
 
 def docker(*args, check=True):
@@ -52,7 +52,8 @@ def images(*wanted):
         written = Path(folder, "images.json")
         variables = {"images_wanted": wanted, "images_written": str(written)}
         command = ["ansible-playbook", "tests/images.yml", "-e", json.dumps(variables)]
-        subprocess.run(command, cwd=TESTS.parent, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=TESTS.parent, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(written.read_text())
 
 
@@ -85,7 +86,8 @@ class Platform:
         """Start the endpoints of customer.py on customer:8100."""
         self.start("customer", "ORCHESTRATOR_IMAGE", "python3", "-c", (TESTS / "customer.py").read_text())
 
-    def start(self, service, image, *command, **environment):
+    def start(self, service, image, *command, files=None, **environment):
+        """Start a service; ``files`` are texts by their path in the container."""
         name = f"{self.network}-{service}"
         self.names[service] = name
         given = {**ENVIRONMENT, **environment}
@@ -93,11 +95,18 @@ class Platform:
         options = [word for key in given for word in ("--env", key)]
         options += ["--name", name, "--network", self.network, "--network-alias", service]
         subprocess.run(
-            [*RUN, *options, self.images[image], *command],
+            [*CREATE, *options, self.images[image], *command],
             env={**os.environ, **given},
             check=True,
             capture_output=True,
         )
+        for path, text in (files or {}).items():
+            with tempfile.NamedTemporaryFile("w") as file:
+                file.write(text)
+                file.flush()
+                os.chmod(file.name, 0o644)
+                docker("cp", file.name, f"{name}:{path}")
+        docker("start", name)
 
     def url(self, service, port, path=""):
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
@@ -116,7 +125,8 @@ class Platform:
             ) as a:
                 return a.status, json.load(a)
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+            text = error.read().decode()
+            return error.code, json.loads(text) if text.startswith("{") else text
         except (OSError, ValueError) as error:
             return 0, str(error)
 
@@ -147,9 +157,13 @@ def until(look, seconds=60):
         time.sleep(0.3)
 
 
-def healthy(platform, service, port):
-    status, report = until(lambda: (lambda a: a if a[0] == 200 else None)(platform.get(service, port, "/health"))) or (
-        platform.get(service, port, "/health")
-    )
-    assert status == 200, (service, report, platform.logs(service)[-2000:])
+def healthy(platform, service, port, path="/health"):
+    """Return the service's report once it is healthy; fail with it and the log when it does not become so."""
+
+    def look():
+        status, report = platform.get(service, port, path)
+        return report if status == 200 else None
+
+    report = until(look)
+    assert report, (service, platform.get(service, port, path), platform.logs(service)[-2000:])
     return report

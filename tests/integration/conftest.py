@@ -24,6 +24,29 @@ def docker(*args, check=True):
     return subprocess.run(["docker", *args], check=check, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.fixture(scope="session")
+def platform():
+    """The platform's services with their real stores."""
+    from .platform import start
+
+    yield from start()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium of its own."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for word in ("--headless=new", "--no-sandbox", "--window-size=1280,900", f"--user-data-dir={tmp_path}/profile"):
+        options.add_argument(word)
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    with webdriver.Chrome(options, service) as driver:
+        driver.set_page_load_timeout(60)
+        yield driver
+
+
 @pytest.fixture
 def module(capsys):
     """Run a module as Ansible does, in this process: its result, with ``failed`` when it failed."""

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
-import pytest
-from services import WORD, Platform, docker, healthy, images, until
+from services import WORD, docker, until
 
-KINDS = {"vllm": "vllm", "chat": "chat", "dcgm": "dcgm", "prometheus": "federate"}
-BAD = ("garbage", "endless", "silent")
-TARGETS = [{"name": kind, "kind": kind, "url": f"http://customer:8100/{path}"} for kind, path in KINDS.items()]
-TARGETS += [{"name": name, "kind": "vllm", "url": f"http://customer:8100/{name}"} for name in BAD]
-AGENTS = {"cost": 8001, "performance": 8002, "resource": 8003, "application": 8004}
-# Tables as they were before there were migrations, with a row that must not be lost.
-BEFORE = """
-CREATE TABLE orchestrator_requests (id uuid PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT now(),
-    question text NOT NULL, status text NOT NULL, results jsonb NOT NULL);
-INSERT INTO orchestrator_requests VALUES ('11111111-1111-1111-1111-111111111111', now(), 'old', 'complete', '[]')
-RETURNING question
-"""
-AGENT_PORTS = {f"{kind}-agent": port for kind, port in AGENTS.items()}
-
-
-@pytest.fixture(scope="module")
-def platform():
-    with Platform(images("postgres", "clickhouse", "redis", "qdrant", "orchestrator")) as found:
-        found.start_stores()
-        found.start_customer()
-        assert until(lambda: found.sql(BEFORE, check=False) == "old")
-        ours, targets = "ORCHESTRATOR_IMAGE", json.dumps(TARGETS)
-        # All at once, so that they meet at the tables.
-        found.start("orchestrator", ours, "optiinfra-orchestrator", REDIS_ADDR="redis:6379")
-        for kind in AGENTS:
-            url = f"redis://:{WORD}@redis:6379/1"
-            found.start(f"{kind}-agent", ours, "optiinfra-agent", AGENT_TYPE=kind, REDIS_URL=url)
-        for role in ("api", "worker", "beat"):
-            name = "data-collector" + ("" if role == "api" else f"-{role}")
-            found.start(name, ours, f"optiinfra-collector-{role}", OPTIINFRA_TARGETS=targets)
-        for service, port in {"orchestrator": 8080, "data-collector": 8005, **AGENT_PORTS}.items():
-            healthy(found, service, port)
-        yield found
+from .platform import AGENTS, KINDS
 
 
 def ask(platform, **more):
@@ -157,3 +123,4 @@ def test_every_service_stops_at_once_when_told(platform):
     form = "{{.State.ExitCode}}"
     assert [docker("inspect", "--format", form, platform.names[service]) for service in ours] == ["0"] * len(ours)
     assert time.monotonic() - begin < 20 * len(ours)
+    docker("start", *(platform.names[service] for service in ours))

@@ -82,6 +82,13 @@ class Result(BaseModel):
     reason: str | None = None
 
 
+class ServiceState(BaseModel):
+    """Whether a service of the platform is up."""
+
+    service: str
+    state: Literal["up", "down"]
+
+
 class Question(BaseModel):
     """A request of the customer's."""
 

@@ -45,10 +45,6 @@ def agent() -> NoReturn:
     _run("agent", "agent.api")
 
 
-def portal() -> NoReturn:
-    _run("portal", "portal.api")
-
-
 def clickhouse_exporter() -> NoReturn:
     _run("clickhouse-exporter", "clickhouse_exporter")
 

@@ -19,6 +19,13 @@ GROUP BY target, metric, labels ORDER BY target, metric, labels
 """
 
 
+# The newest interval that is there as a whole: what belongs to it is written at once, what is scraped later is later.
+NEWEST = """
+SELECT max(at) FROM metrics WHERE day >= toDate(%(since)s) AND at >= %(since)s AND customer = %(customer)s
+"""
+FORM = "%Y-%m-%d %H:%M:%S"
+
+
 class Series(NamedTuple):
     """A series' samples in the window: their number, mean, maximum, first and last value."""
 
@@ -60,9 +67,13 @@ def make_window(since: datetime.datetime, until: datetime.datetime, rows: Iterab
 
 
 def read_window(client: Client, customer: str, metrics: Iterable[str], minutes: int) -> Window:
-    """Return the last minutes of a customer's metrics."""
-    until = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
-    return _read(client, customer, metrics, until - datetime.timedelta(minutes=minutes), until)
+    """Return the last minutes of a customer's metrics, up to the newest that are there."""
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
+    span = datetime.timedelta(minutes=minutes)
+    newest = client.execute(NEWEST, {"since": (now - span).strftime(FORM), "customer": customer})[0][0]
+    # Of nothing, ClickHouse's greatest time is 1970.
+    until = newest if newest > now - span else now
+    return _read(client, customer, metrics, until - span, until)
 
 
 def read_baseline(client: Client, customer: str, metrics: Iterable[str], window: Window, minutes: int) -> Window:
@@ -73,10 +84,9 @@ def read_baseline(client: Client, customer: str, metrics: Iterable[str], window:
 def _read(
     client: Client, customer: str, metrics: Iterable[str], since: datetime.datetime, until: datetime.datetime
 ) -> Window:
-    form = "%Y-%m-%d %H:%M:%S"
     values = {
-        "since": since.strftime(form),
-        "until": until.strftime(form),
+        "since": since.strftime(FORM),
+        "until": until.strftime(FORM),
         "customer": customer,
         "metrics": tuple(metrics),
     }

@@ -13,12 +13,12 @@ from pydantic import Field
 from redis import Redis
 
 from .. import dependencies, schema
-from ..contract import TYPES, Answer, Done, Known, Question, Registration, Result, Task
+from ..contract import TYPES, Answer, Done, Known, Question, Registration, Result, ServiceState, Task
 from ..health import Health, reason
 from ..logs import setup
-from ..settings import CommonSettings, Port, PostgresSettings, RedisSettings, Seconds, load
+from ..settings import CommonSettings, HttpUrl, Port, PostgresSettings, RedisSettings, Seconds, load
 from ..web import create_app, request_id, serve, unavailable
-from . import store
+from . import states, store
 from .registry import Registry
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ AWAY = {503: {"description": "Redis or PostgreSQL is away"}}
 
 class Settings(CommonSettings, PostgresSettings, RedisSettings):
     port: Port = Field(8080, validation_alias="PORT")
+    prometheus_url: HttpUrl = Field("http://prometheus:9090", validation_alias="PROMETHEUS_URL")
     agent_timeout: Seconds = Field(10, validation_alias="AGENT_TIMEOUT")
 
 
@@ -128,6 +129,14 @@ def build(settings: Settings, tables: schema.Keeper):
         if answer is None:
             raise HTTPException(404, f"no request {identity}")
         return answer
+
+    @app.get("/api/v1/services", responses=AWAY, response_model=list[ServiceState])
+    async def services() -> list[ServiceState] | JSONResponse:
+        """Whether each service of the platform is up, as Prometheus sees it."""
+        try:
+            return await states.read(settings.prometheus_url)
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            return unavailable("prometheus", error)
 
     @app.get("/api/v1/recommendations", responses=AWAY, response_model=list[dict[str, Any]])
     def recommendations(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[dict[str, Any]] | JSONResponse:

@@ -1,0 +1,289 @@
+"""What comes out: ranking, report, accepted findings, baseline, SARIF, the page of codes, and this repository."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.optiinfra.platform.plugins.filter.lint import to_sarif
+from ansible_collections.optiinfra.platform.plugins.plugin_utils.lint import audit, baseline, codes, sarif
+
+TREE = {
+    "a b/compose.yaml": """services:
+  db:
+    image: postgres
+    ports: ["5432:5432"]
+  cache:
+    image: redis
+    ports:
+      - "6379:6379" # port-lint: ignore=store-exposed a firewall stands before it
+  web:
+    image: example/web
+    ports: ["8080:80"]
+  api:
+    image: example/api
+    ports: ["8080:8000"]
+    healthcheck: {test: "curl http://localhost:9999"}
+""",
+}
+STORE = {"code": "store-exposed", "file": "a b/compose.yaml", "subject": "db: 5432"}
+
+
+def test_the_most_severe_comes_first_with_all_its_keys(lint):
+    found = lint(TREE)["findings"]
+    assert [f["severity"] for f in found] == ["error", "warning", "info"]
+    assert found[0] == {
+        "code": "port-clash",
+        "severity": "error",
+        "file": "a b/compose.yaml",
+        "line": 14,
+        "subject": "web and api: 8080/tcp",
+        "evidence": "both publish *:8080/tcp",
+        "remedy": codes.CODES["port-clash"].remedy,
+        "related": [{"file": "a b/compose.yaml", "line": 11}],
+    }
+
+
+def test_report_has_a_line_for_each_above_info(lint):
+    lines = audit.report(lint(TREE))
+    assert lines[0].startswith("error   port-clash           a b/compose.yaml:14: web and api: 8080/tcp: both publish")
+    assert lines[1].startswith("warning store-exposed ")
+    assert lines[2] == "files: 1; errors: 1, warnings: 1, notes: 1, accepted: 0, ignored: 1"
+
+
+def test_secrets_are_in_no_finding(lint):
+    url = "postgres://app:hunter2@x@db:9/x"
+    text = (
+        f"services:\n  a: {{image: x, environment: {{U: '{url}'}}}}\n  db: {{image: 'postgres', ports: ['9:5432']}}\n"
+    )
+    result = lint({"compose.yaml": text, ".env": "U=redis://:hunter2@localhost:1/0\n"})
+    assert result["findings"]
+    assert "hunter2" not in json.dumps({**result, "used": None})
+
+
+@pytest.mark.parametrize(
+    ("item", "accepted"),
+    [
+        (STORE, True),
+        ({"code": "store-exposed"}, True),
+        ({"code": "store-exposed", "subject": "db: 5432"}, True),
+        ({**STORE, "until": "2026-06-30"}, True),
+        ({**STORE, "until": "2026-06-29"}, False),
+        ({**STORE, "file": "other"}, False),
+        ({**STORE, "subject": "db"}, False),
+        ({"code": "port-clash"}, False),
+    ],
+)
+def test_accepted_findings(lint, item, accepted):
+    result = lint(TREE, accept=[{**item, "reason": "known"}], today="2026-06-30")
+    assert ("store-exposed" in [f["code"] for f in result["accepted"]]) is accepted
+    assert ("store-exposed" in [f["code"] for f in result["findings"]]) is not accepted
+    assert all(f["reason"] == "known" for f in result["accepted"])
+
+
+def test_a_baseline_hides_what_there_is_and_keeps_what_is_used(lint):
+    known = [{**STORE, "reason": "old"}, {"code": "doc-port", "file": "gone"}]
+    result = lint(TREE, accept=known)
+    written = baseline.text_of(baseline.updated(known, result["findings"], result["used"]))
+    items = baseline.checked(baseline.yaml.safe_load(written), "b")
+    assert items[0] == {**STORE, "reason": "old"}
+    assert [item["code"] for item in items] == ["store-exposed", "health-port", "port-clash"]
+    again = lint(TREE, accept=items)
+    assert again["findings"] == []
+    assert baseline.text_of(baseline.updated(items, again["findings"], again["used"])) == written
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ({}, "b: a list of findings is expected, not dict"),
+        (["x"], "b[0]: a mapping with the key code is expected, not 'x'"),
+        ([{"file": "x"}], "b[0].code: None is not one of"),
+        ([{"code": "x"}], "b[0].code: 'x' is not one of"),
+        ([{"code": "doc-port", "untl": 1}], "b[0].untl: unknown key"),
+        ([{"code": "doc-port", "until": "soon"}], "b[0].until: 'soon' is no day"),
+    ],
+)
+def test_bad_baselines_are_named(items, message):
+    with pytest.raises(baseline.BaselineError) as caught:
+        baseline.checked(items, "b")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe", None])
+def test_baselines_that_cannot_be_read_are_named(tmp_path, content):
+    path = tmp_path / "baseline.yml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(baseline.BaselineError, match=r"baseline\.yml"):
+        baseline.read(path)
+
+
+def test_an_empty_baseline_accepts_nothing(tmp_path):
+    (tmp_path / "baseline.yml").write_text("")
+    assert baseline.read(tmp_path / "baseline.yml") == []
+
+
+TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+LOCATION = {
+    "type": "object",
+    "required": ["physicalLocation"],
+    "properties": {
+        "physicalLocation": {
+            "type": "object",
+            "required": ["artifactLocation", "region"],
+            "properties": {
+                "artifactLocation": {
+                    "type": "object",
+                    "required": ["uri"],
+                    "additionalProperties": False,
+                    "properties": {
+                        # Relative, encoded, with slashes.
+                        "uri": {"type": "string", "pattern": r"^(?![a-z]+:)[A-Za-z0-9._~!$&'()*+,;=:@%-][^ \\]*$"},
+                        "uriBaseId": {"type": "string"},
+                    },
+                },
+                "region": {
+                    "type": "object",
+                    "required": ["startLine"],
+                    "additionalProperties": False,
+                    "properties": {"startLine": {"type": "integer", "minimum": 1}},
+                },
+            },
+        }
+    },
+}
+# What sections 3.13 to 3.35 of SARIF 2.1.0 require of the parts that are written.
+SARIF = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "properties": {
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "type": "object",
+                                "required": ["name"],
+                                "properties": {
+                                    "rules": {
+                                        "type": "array",
+                                        "uniqueItems": True,
+                                        "items": {
+                                            "type": "object",
+                                            "required": ["id", "shortDescription", "help", "defaultConfiguration"],
+                                            "properties": {
+                                                "id": {"type": "string"},
+                                                "shortDescription": TEXT,
+                                                "help": TEXT,
+                                                "defaultConfiguration": {"properties": {"level": LEVEL}},
+                                            },
+                                        },
+                                    }
+                                },
+                            }
+                        },
+                    },
+                    "results": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["message", "ruleId", "ruleIndex", "level", "locations"],
+                            "properties": {
+                                "message": TEXT,
+                                "level": LEVEL,
+                                "ruleIndex": {"type": "integer", "minimum": 0},
+                                "locations": {"type": "array", "minItems": 1, "items": LOCATION},
+                                "relatedLocations": {"type": "array", "minItems": 1, "items": LOCATION},
+                                "partialFingerprints": {
+                                    "type": "object",
+                                    "additionalProperties": {"type": "string"},
+                                },
+                                "suppressions": {
+                                    "type": "array",
+                                    "items": {
+                                        "type": "object",
+                                        "required": ["kind"],
+                                        "properties": {"kind": {"enum": ["inSource", "external"]}},
+                                    },
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def test_sarif_has_the_required_structure(lint):
+    result = lint(TREE, accept=[{"code": "health-port", "reason": "a sidecar"}])
+    log = sarif.to_sarif(result)
+    jsonschema.validate(log, SARIF)
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == list(codes.CODES)
+    assert all(rules[item["ruleIndex"]]["id"] == item["ruleId"] for item in run["results"])
+    assert [item["level"] for item in run["results"]] == ["error", "warning", "warning", "note"]
+    first = run["results"][0]["locations"][0]["physicalLocation"]
+    assert first["artifactLocation"] == {"uri": "a%20b/compose.yaml", "uriBaseId": "%SRCROOT%"}
+    assert first["region"] == {"startLine": 14}
+    assert [[s["kind"] for s in item.get("suppressions", [])] for item in run["results"]] == [
+        [],
+        [],
+        ["inSource"],
+        ["external"],
+    ]
+    assert run["results"][3]["suppressions"][0]["justification"] == "a sidecar"
+    assert json.loads(json.dumps(log)) == log
+
+
+def test_sarif_fingerprints_stay_when_lines_move(lint):
+    def prints(tree):
+        results = sarif.to_sarif(lint(tree))["runs"][0]["results"]
+        return [item["partialFingerprints"]["portLint/v1"] for item in results]
+
+    before = prints(TREE)
+    assert len(set(before)) == len(before)
+    assert prints({name: "# a comment\n\n" + text for name, text in TREE.items()}) == before
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"findings": None}, {"findings": [{}]}, {"findings": [1]}])
+def test_the_filter_refuses_what_is_no_result(value):
+    with pytest.raises(AnsibleFilterError, match="to_sarif"):
+        to_sarif(value)
+
+
+def test_the_filter_takes_a_result(lint):
+    result = lint(TREE)
+    assert to_sarif(result) == sarif.to_sarif(result)
+
+
+def test_the_page_of_codes_is_current(root):
+    page = (root / "docs" / "port-lint.md").read_text()
+    assert codes.markdown_table() in page
+
+
+def test_this_repository_has_no_false_finding(root):
+    result = audit.lint([str(root)], str(root))
+    # The three stacks want some of the same ports, which is true, and what port_plan is for.
+    assert {f["code"] for f in result["findings"]} <= {"port-shared"}, result["findings"]
+    assert all("port_plan moves one" in f["evidence"] for f in result["findings"])
+    assert result["skipped"] == []
+    assert result["files"]["compose"] >= 4
+    assert result["files"]["markdown"] >= 9

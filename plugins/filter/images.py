@@ -226,6 +226,8 @@ class _Planner:
             build = self.users(key, override["build"])
             return {"reference": build["reference"], "origin": "build", "build": build}
         upstream = self.catalogue[key].get("registry")
+        if "package" not in self.catalogue[key]:
+            return {"reference": mirrored(upstream, self.mirror), "origin": "registry"}
         build = self.package(key)
         packages = {"reference": build["reference"], "origin": "packages", "build": build}
         if not upstream or source == "packages":
@@ -253,7 +255,8 @@ def image_plan(
 ) -> dict:
     """Choose an image for every key and tell which ones the host lacks.
 
-    :arg catalogue: {key: {registry: reference?, package: {name, title, context?, target?, exclude?}, stand_in?: str}}
+    :arg catalogue: {key: {registry: reference?, package: {name, title, context?, target?, exclude?}?, stand_in: str?}},
+        of registry and package at least one
     :arg role: folder of the role
     :arg present: lines of references that the host has
     :arg reachable: whether the registry answered; None when it was not asked
@@ -282,6 +285,12 @@ def image_plan(
             raise AnsibleFilterError(f"images_overrides.{key}.build: a mapping with the key `context` is expected")
         if "image" in value and not re.match(r"[\w.-]+(:\d+)?[\w./:@-]*$", str(value["image"] or "")):
             raise AnsibleFilterError(f"images_overrides.{key}.image: '{value['image']}' is not an image reference")
+
+    for key in wanted:
+        if source == "packages" and "package" not in catalogue[key] and key not in overrides:
+            raise AnsibleFilterError(
+                f"images_source: packages: '{key}' is not built here; use a registry, or name one in images_overrides"
+            )
 
     planner = _Planner(catalogue, role, present, mirror, rebuild, suite)
     plan: dict = {"resolved": {}, "stand_ins": {}, "pull": [], "build": [], "undecided": []}

@@ -59,3 +59,15 @@ def qdrant() -> NoReturn:
 
 def grafana_stand_in() -> NoReturn:
     _run("grafana-stand-in", "grafana.api")
+
+
+def chat_api() -> NoReturn:
+    _run("chat-api", "demo.chat_api")
+
+
+def vllm_simulated() -> NoReturn:
+    _run("vllm-simulated", "demo.vllm")
+
+
+def dcgm_exporter_simulated() -> NoReturn:
+    _run("dcgm-exporter-simulated", "demo.dcgm")

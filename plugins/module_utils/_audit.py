@@ -1,11 +1,13 @@
 # Copyright: (c) 2026, The optiinfra.platform maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is open on a host, joined with what is declared, as findings. Pure functions over a view of the host."""
+"""What is open on a host, joined with what is declared and filtered, as findings. Pure functions over a view of it."""
 
 from __future__ import annotations
 
 from ._binding import is_loopback, overlap, wider
-from ._judge import PROXIES, binding_of
+from ._filters import bypass, families, openings
+from ._judge import binding_of
+from ._open_ports import Open, open_ports, shared
 
 SEVERITIES = ("info", "warning", "error")
 # code -> (severity, remedy)
@@ -14,67 +16,34 @@ CODES = {
     "declared-silent": ("error", "Deploy the stack again, and look at the container's log"),
     "unhealthy": ("error", "Look at the container's log"),
     "wider-exposure": ("error", "Deploy the stack again; until then guard the port in the firewall"),
+    "firewall-bypassed": ("error", "Publish it on 127.0.0.1, or guard DOCKER-USER with the role firewall"),
+    "firewall-not-loaded": ("error", "Run ufw reload, and look why it was not loaded at boot"),
     "undeclared-published": ("error", "Declare the port in the stack file, or do not publish it"),
     "stack-not-running": ("warning", "Deploy the stack, or release its ports with port_plan state=absent"),
+    "public-denied": ("warning", "Run the role firewall, or declare the endpoint private or loopback"),
     "undeclared-listener": ("warning", "Declare it, stop it, or accept it"),
+    "shared-port": ("warning", "Let one of them have the port"),
+    "rule-unused": ("warning", "Delete the rule, or declare what it is for"),
     "ephemeral-port": ("warning", "Reserve it in net.ipv4.ip_local_reserved_ports, or plan another port"),
     "local-listener": ("info", "Nothing, if you know it"),
     "stand-in": ("info", "Give the service's own image, see the role images"),
 }
 
+__all__ = ["CODES", "SEVERITIES", "Open", "audit", "declared_by_lock", "open_ports", "report"]
 
-class Open(dict):
-    """An open port as a row of the report, with its Binding and Container for the judgement."""
 
-    def __init__(self, binding, container=None, process=None):
-        super().__init__(
-            address=binding.address or "*",
-            port=binding.port,
-            protocol=binding.protocol,
-            exposure="loopback" if is_loopback(binding.address) else "reachable",
-            process=process.name if process else "",
-            pid=process.pid if process else None,
-            user=process.user if process else "",
-            command=process.command[:200] if process else "",
-            unit=process.unit if process else "",
-            container=container.name if container else "",
-            project=container.project if container else "",
-            service=container.service if container else "",
-            declared="",
+def _finding(code, subject, evidence, severity=None):
+    usual, remedy = CODES[code]
+    return {"code": code, "severity": severity or usual, "subject": subject, "evidence": evidence, "remedy": remedy}
+
+
+def _exposed(code, row, subject, evidence, milder):
+    """Return a finding about an open port, milder and with the rule where the firewall denies it."""
+    if row.denied:
+        return _finding(
+            code, subject, "{0}; the firewall denies it ({1})".format(evidence, row["firewall"]["rule"]), milder
         )
-        self.binding = binding
-        self.of = container
-
-    @property
-    def owner(self):
-        """Say who it is."""
-        if self["container"]:
-            return "container {0}".format(self["container"])
-        if self["pid"]:
-            unit = ", unit {0}".format(self["unit"]) if self["unit"] else ""
-            return "{0} (pid {1}, user {2}{3})".format(self["process"], self["pid"], self["user"], unit)
-        return "a process that this user may not see"
-
-
-def open_ports(view):
-    """Return [Open]: every listener and every published port of the host, once each, in order of port."""
-    by_id = {container.id: container for container in view.containers}
-    rows = [Open(p.binding, container) for container in view.containers for p in container.published]
-    published = {row.binding[:3] for row in rows}
-    owners = view.owners([listener.inode for listener in view.listeners])
-    for listener in view.listeners:
-        process = owners.get(listener.inode)
-        if listener.binding[:3] in published and (process is None or process.name in PROXIES):
-            continue
-        container = by_id.get(process.container) if process and process.container else None
-        rows.append(Open(listener.binding, container, process))
-    unique = {(row.binding[:3], row["pid"], row["container"]): row for row in rows}
-    return sorted(unique.values(), key=lambda row: (row["port"], row["protocol"], row["address"], row["pid"] or 0))
-
-
-def _finding(code, subject, evidence):
-    severity, remedy = CODES[code]
-    return {"code": code, "severity": severity, "subject": subject, "evidence": evidence, "remedy": remedy}
+    return _finding(code, subject, evidence)
 
 
 def _judge_declared(assignment, rows, running):
@@ -85,9 +54,13 @@ def _judge_declared(assignment, rows, running):
     for row in own:
         row["declared"] = assignment["id"]
         if wider(row.binding.address, declared.address):
-            yield _finding(
-                "wider-exposure", assignment["id"], "declared on {0}, open on {1}".format(declared, row.binding)
+            text = "declared on {0}, open on {1}".format(declared, row.binding)
+            yield _exposed("wider-exposure", row, assignment["id"], text, "warning")
+        elif assignment.get("exposure") == "public" and row.denied:
+            text = "{0} is declared public, and the firewall denies it ({1})".format(
+                row.binding, row["firewall"]["rule"]
             )
+            yield _finding("public-denied", assignment["id"], text)
     for row in found:
         if row not in own:
             row["declared"] = assignment["id"]
@@ -99,19 +72,77 @@ def _judge_declared(assignment, rows, running):
 def _undeclared(row, projects):
     if row["project"] in projects:
         subject = "{0}/{1}".format(row["project"], row["service"])
-        return _finding("undeclared-published", subject, "{0} publishes {1}".format(row.owner, row.binding))
-    code = "local-listener" if row["exposure"] == "loopback" else "undeclared-listener"
-    return _finding(code, str(row.binding), "open by {0}".format(row.owner))
+        text = "{0} publishes {1}".format(row.owner, row.binding)
+        return _exposed("undeclared-published", row, subject, text, "warning")
+    text = "open by {0}".format(row.owner)
+    if row["exposure"] == "loopback":
+        return _finding("local-listener", str(row.binding), text)
+    return _exposed("undeclared-listener", row, str(row.binding), text, "info")
 
 
-def audit(assignments, view, ephemeral, reserved=frozenset(), accept=(), today=""):
+def _bypassed(rows, filters):
+    """Yield a finding for each port that the firewall denies and that is reached past it."""
+    for row in rows:
+        for family in families(row.binding, row.published):
+            found = bypass(filters, family, row.binding)
+            if found:
+                text = '{0} of {1} is reachable over IPv{2} by "{3}", which is asked before "{4}"'.format(
+                    row.binding, row.owner, family, *found
+                )
+                yield _finding("firewall-bypassed", row["declared"] or str(row.binding), text)
+                break
+
+
+def _unused_rules(assignments, rows, filters):
+    """Yield a finding for each rule that lets in what nobody declares and nobody outside could reach."""
+    ports = {row["port"] for row in rows if row["exposure"] != "loopback"}
+    ports.update(a["published"] for a in assignments if not is_loopback(a["host_ip"]))
+    comments = {(r["protocol"], r["port"]): r["comment"] for r in filters.ufw.get("rules", ())}
+    for (low, high), opening in sorted(openings(filters).items()):
+        if any(low <= port <= high for port in ports):
+            continue
+        protocols = sorted(opening["protocols"])
+        name = str(low) if low == high else "{0}-{1}".format(low, high)
+        comment = next(
+            (
+                comments[p, name.replace("-", ":")]
+                for p in (*protocols, "any")
+                if comments.get((p, name.replace("-", ":")))
+            ),
+            "",
+        )
+        text = '"{0}"{1} lets it in, and nobody declares it or listens beyond loopback'.format(
+            opening["rule"], comment and " ({0})".format(comment)
+        )
+        yield _finding("rule-unused", "{0}/{1}".format(name, protocols[0] if len(protocols) == 1 else "any"), text)
+
+
+def _firewall(assignments, rows, filters):
+    """Yield the findings about the firewall as a whole."""
+    if not filters.judges:
+        return
+    if filters.ufw.get("enabled") and not any(judge.has_chain("ufw") for judge in filters.judges.values()):
+        yield _finding(
+            "firewall-not-loaded", "ufw", "ufw is enabled in /etc/ufw/ufw.conf, the kernel has none of its rules"
+        )
+    for finding in _bypassed(rows, filters):
+        yield finding
+    for finding in _unused_rules(assignments, rows, filters):
+        yield finding
+
+
+def audit(assignments, view, ephemeral, reserved=frozenset(), accept=(), today="", filters=None):
     """Return {open_ports, findings, accepted}.
 
     :arg assignments: what is declared: [{id, stack, service, published, host_ip, protocol}]
     :arg ephemeral: (low, high) of the range that outgoing connections take their ports from
     :arg accept: [{code, subject, until?}] of findings that are known; ``until`` and ``today`` as YYYY-MM-DD
+    :arg filters: the host's Filters; None leaves the firewall out
     """
     rows = open_ports(view)
+    if filters is not None:
+        for row in rows:
+            row.judged(filters)
     projects = {a["stack"] for a in assignments}
     running = {c.project for c in view.containers if c.state == "running"} & projects
     findings = []
@@ -128,6 +159,13 @@ def audit(assignments, view, ephemeral, reserved=frozenset(), accept=(), today="
                 _finding("ephemeral-port", assignment["id"], "{0} is inside {1}-{2}".format(port, *ephemeral))
             )
     findings.extend(_undeclared(row, projects) for row in rows if not row["declared"])
+    for group in shared(rows):
+        # Many listen for the same datagrams by design, such as those of mDNS.
+        severity = "info" if group[0]["protocol"] == "udp" else None
+        text = "open by {0}".format(" and by ".join(row.owner for row in group))
+        findings.append(_finding("shared-port", str(group[0].binding), text, severity))
+    if filters is not None:
+        findings.extend(_firewall(assignments, rows, filters))
     for container in sorted(view.containers, key=lambda c: c.name):
         if container.project in projects and (container.state != "running" or container.health == "unhealthy"):
             findings.append(

@@ -140,15 +140,33 @@ def _user_rule(rule):
     return [words, text + " -j ACCEPT", ""]
 
 
+def _comment(words):
+    found = _COMMENT.search(words)
+    try:
+        return binascii.unhexlify(found["hex"]).decode() if found else ""
+    except ValueError:
+        return ""
+
+
+def user_rule(line):
+    """Return {action, protocol, port, source, comment} of a line by which ufw keeps a rule for incoming, else None."""
+    found = _TUPLE.match(line)
+    words = found["words"].split() if found else []
+    if len(words) < 7 or not any(word == "in" or word.startswith("in_") for word in words[6:]):
+        return None
+    action, protocol, port, _to, _sport, source = words[:6]
+    return {
+        "action": action.partition("_")[0],
+        "protocol": protocol,
+        "port": port,
+        "source": source,
+        "comment": _comment(found["words"]),
+    }
+
+
 def _is_ours(line):
     found = _TUPLE.match(line)
-    comment = _COMMENT.search(found["words"]) if found else None
-    if not comment:
-        return False
-    try:
-        return binascii.unhexlify(comment["hex"]).decode().startswith(MARK)
-    except ValueError:
-        return False
+    return bool(found) and _comment(found["words"]).startswith(MARK)
 
 
 def user_rules(before, rules, path):

@@ -22,6 +22,7 @@ class View(NamedTuple):
     containers: Tuple[Container, ...] = ()
     owners: Callable = lambda inodes: {}
     engine_problem: str = ""
+    user_of: Callable = str
 
 
 class Holder(NamedTuple):

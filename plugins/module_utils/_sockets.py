@@ -16,18 +16,15 @@ import struct
 from typing import NamedTuple
 
 from ._binding import Binding, normal_address
+from ._netlink import attributes, channel, dump
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
-NLMSG_ERROR, NLMSG_DONE = 2, 3
 INET_DIAG_SKV6ONLY = 11
 TCP_LISTEN, TCP_CLOSE = 10, 7
 # A UDP socket without peer is in state CLOSE: that is one which receives from anybody.
 STATES = {"tcp": 1 << TCP_LISTEN, "udp": 1 << TCP_CLOSE}
-_REQUEST = struct.Struct("=IHHII BBBBI 48x")
-_MESSAGE = struct.Struct("=IHHII")
-_DIAG = struct.Struct("=BBBB")
+_REQUEST = struct.Struct("=BBBBI 48x")
 _SOCKET_LINK = re.compile(r"^socket:\[(\d+)\]$")
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-)([0-9a-f]{64})")
 _UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/|$)")
@@ -52,41 +49,9 @@ class Process(NamedTuple):
     unit: str
 
 
-class _Refused(Exception):
-    """sock_diag is not to be had here."""
-
-
-def _dump(channel, family, protocol):
-    number = socket.IPPROTO_TCP if protocol == "tcp" else socket.IPPROTO_UDP
-    channel.send(
-        _REQUEST.pack(
-            _REQUEST.size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0, family, number, 0, 0, STATES[protocol]
-        )
-    )
-    while True:
-        data = channel.recv(1 << 18)
-        offset = 0
-        while offset + _MESSAGE.size <= len(data):
-            length, kind, _flags, _sequence, _pid = _MESSAGE.unpack_from(data, offset)
-            if kind == NLMSG_DONE:
-                return
-            if kind == NLMSG_ERROR or length < _MESSAGE.size:
-                raise _Refused
-            yield data[offset + _MESSAGE.size : offset + length]
-            offset += (length + 3) & ~3
-
-
 def _v6only(body):
     """Read the attribute IPV6_V6ONLY behind the 72 bytes of inet_diag_msg."""
-    offset = 72
-    while offset + 4 <= len(body):
-        length, kind = struct.unpack_from("=HH", body, offset)
-        if length < 4:
-            break
-        if kind == INET_DIAG_SKV6ONLY and length >= 5:
-            return bool(body[offset + 4])
-        offset += (length + 3) & ~3
-    return False
+    return any(kind == INET_DIAG_SKV6ONLY and value[:1] not in (b"", b"\0") for kind, value in attributes(body, 72))
 
 
 def by_sock_diag(protocols=("tcp", "udp")):
@@ -95,22 +60,26 @@ def by_sock_diag(protocols=("tcp", "udp")):
     :raises OSError: where netlink is not to be had
     """
     found = []
-    with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG)) as channel:
-        channel.settimeout(5)
-        channel.bind((0, 0))
-        try:
-            for protocol in protocols:
-                for family in (socket.AF_INET, socket.AF_INET6):
-                    for body in _dump(channel, family, protocol):
-                        (port,) = struct.unpack_from("!H", body, 4)
-                        raw = body[8 : 12 if family == socket.AF_INET else 24]
-                        uid, inode = struct.unpack_from("=II", body, 64)
-                        only = family == socket.AF_INET6 and _v6only(body)
-                        address = normal_address(socket.inet_ntop(family, raw))
-                        found.append(Listener(Binding(address, port, protocol, only), inode, uid))
-        except _Refused:
-            raise OSError("sock_diag is refused") from None
+    with contextlib.closing(channel(NETLINK_SOCK_DIAG)) as connected:
+        for protocol in protocols:
+            number = socket.IPPROTO_TCP if protocol == "tcp" else socket.IPPROTO_UDP
+            for family in (socket.AF_INET, socket.AF_INET6):
+                request = _REQUEST.pack(family, number, 0, 0, STATES[protocol])
+                for body in dump(connected, SOCK_DIAG_BY_FAMILY, request):
+                    listener = _diag(body, family, protocol)
+                    if listener:
+                        found.append(listener)
     return found
+
+
+def _diag(body, family, protocol):
+    if len(body) < 72:
+        return None
+    (port,) = struct.unpack_from("!H", body, 4)
+    raw = body[8 : 12 if family == socket.AF_INET else 24]
+    uid, inode = struct.unpack_from("=II", body, 64)
+    only = family == socket.AF_INET6 and _v6only(body)
+    return Listener(Binding(normal_address(socket.inet_ntop(family, raw)), port, protocol, only), inode, uid)
 
 
 def by_proc(protocols=("tcp", "udp"), root="/proc"):

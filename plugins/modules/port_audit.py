@@ -13,6 +13,8 @@ author:
 description:
   - Finds every listener (TCP and UDP, IPv4 and IPv6) with its process, user, systemd unit and container, and every port
     that the container engine publishes, in one pass.
+  - Says of each whether the firewall lets a first packet from outside get there, by walking the rules of iptables,
+    ip6tables and nftables as that packet does, translated ports on their way to containers included.
   - Joins them with what is declared, which is what the given stacks are planned to have, or else what the lock on the
     host says, and returns findings with code, severity, evidence and remedy.
   - Reads only. Runs without privileges as well, and then says what it could not see.
@@ -61,8 +63,49 @@ options:
   docker_host:
     description: The engine's socket on the host. Defaults to E(DOCKER_HOST), then C(unix:///var/run/docker.sock).
     type: str
+  external_interfaces:
+    description:
+      - The interfaces by which the outside comes in. Without it, all that are up and have an address, except the
+        loopback, dummies, and bridges without a default route.
+    type: list
+    elements: str
+    default: []
 notes:
-  - Filter rules are not examined yet, so a finding of exposure tells what is bound, not what a firewall lets through.
+  - A verdict of the firewall is V(allowed), V(denied), V(partly) (for some senders, which RV(open_ports) names),
+    V(unknown) or V(none) (not open in that family, or only to this host). It is V(unknown) where a rule that
+    decides has a match that is not understood, or where the rules cannot be read. V(allowed) may have exceptions,
+    which are named.
+  - The packet that is asked about is the first one of a sender that was never here, so limits on rates are not
+    reached.
+  - The codes of findings, with severity, meaning and remedy, follow.
+  - C(squatter) (error). Somebody else holds what is declared. Stop it, or plan the endpoint elsewhere with
+    overrides.
+  - C(declared-silent) (error). The stack runs, and nobody has a port that it declares. Deploy the stack again, and
+    look at the container's log.
+  - C(unhealthy) (error). A container of a declared stack does not run or is not healthy. Look at the container's
+    log.
+  - C(wider-exposure) (error, warning where the firewall denies it). Open on more addresses than declared. Deploy
+    the stack again; until then guard the port in the firewall.
+  - C(firewall-bypassed) (error). The firewall denies the port to the host, and the translation to a container leads
+    past it, as Docker does with ufw. Publish it on 127.0.0.1, or guard DOCKER-USER with the role firewall.
+  - C(firewall-not-loaded) (error). ufw is enabled in its files, and the kernel has none of its rules. Run ufw
+    reload, and look why it was not loaded at boot.
+  - C(undeclared-published) (error, warning where the firewall denies it). A container of a declared stack publishes
+    what its stack does not declare. Declare the port in the stack file, or do not publish it.
+  - C(stack-not-running) (warning). Ports are declared, and no container of the stack runs. Deploy the stack, or
+    release its ports with port_plan state=absent.
+  - C(public-denied) (warning). Declared public, and the firewall denies it. Run the role firewall, or declare the
+    endpoint private or loopback.
+  - C(undeclared-listener) (warning, info where the firewall denies it). Nobody declares it, and it listens beyond
+    loopback. Declare it, stop it, or accept it.
+  - C(shared-port) (warning, info for UDP). Two owners listen on the same address and port, and the kernel hands
+    connections to either. Let one of them have the port.
+  - C(rule-unused) (warning). A rule lets in a port that nobody declares or listens on beyond loopback. Delete the
+    rule, or declare what it is for.
+  - C(ephemeral-port) (warning). Outgoing connections may take the port first. Reserve it in
+    net.ipv4.ip_local_reserved_ports, or plan another port.
+  - C(local-listener) (info). Nobody declares it, and it listens on loopback only. Nothing, if you know it.
+  - C(stand-in) (info). A container stands in for a service. Give the service's own image, see the role images.
 """
 
 EXAMPLES = r"""
@@ -101,8 +144,34 @@ open_ports:
   returned: success or failure
   type: list
   elements: dict
+  contains:
+    address: {description: "The address, * for every one", type: str}
+    port: {description: The port, type: int}
+    protocol: {description: "tcp, udp or sctp", type: str}
+    families: {description: "ipv4, ipv6 or both", type: list, elements: str}
+    exposure: {description: "loopback, or reachable for what is bound to more than that", type: str}
+    process: {description: Name of the process, type: str}
+    pid: {description: "Its number, the lowest of several", type: int}
+    pids: {description: All processes that listen there, type: list, elements: int}
+    user: {description: Its user, type: str}
+    command: {description: "Its command line, secrets left out", type: str}
+    unit: {description: Its systemd unit, type: str}
+    container: {description: Its container, type: str}
+    project: {description: Compose project of the container, type: str}
+    service: {description: Compose service of the container, type: str}
+    declared: {description: The endpoint that is declared there, type: str}
+    firewall:
+      description:
+        - The verdicts C(ipv4) and C(ipv6), the C(rule) that decides (several, if the families differ) and C(sources),
+          who gets through where not everybody does.
+      type: dict
   sample:
     - {address: 127.0.0.1, port: 5432, protocol: tcp, container: optiinfra-postgres, declared: optiinfra/postgres.sql}
+firewall:
+  description: Where the rules come from (C(backend)), the interfaces C(outside), and what the files of C(ufw) say.
+  returned: success or failure
+  type: dict
+  sample: {backend: iptables (nf_tables), outside: [eth0], ufw: {enabled: true, incoming: deny}}
 unseen:
   description: What could not be examined, and why.
   returned: success or failure
@@ -114,7 +183,16 @@ import datetime
 import os
 import re
 
-from ansible_collections.optiinfra.platform.plugins.module_utils import _audit, _base, _engine, _judge, _lock, _sockets
+from ansible_collections.optiinfra.platform.plugins.module_utils import (
+    _audit,
+    _base,
+    _engine,
+    _filters,
+    _judge,
+    _lock,
+    _sockets,
+    _topology,
+)
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
 ACCEPT = {
@@ -142,6 +220,44 @@ def _accepted(items):
     return items
 
 
+def _text(path):
+    """Return a file's text, "" when there is none or it may not be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except OSError:
+        return ""
+
+
+def _read_filters(module, unseen):
+    """Return the Filters of this host; what they cannot tell goes to ``unseen``."""
+
+    def run(tool, *arguments):
+        path = module.get_bin_path(tool)
+        if not path:
+            return None
+        rc, out, _err = module.run_command([path, *arguments])
+        return out if rc == 0 else ""
+
+    given = module.params["external_interfaces"]
+    try:
+        topology = _topology.topology(given)
+    except OSError as exc:
+        problem = "addresses of this host, so what the firewall does is not known: {0}".format(exc)
+        filters = _filters.Filters({}, _topology.Topology({}, ()), (problem,), "", _filters.ufw_files(_text))
+    else:
+        strange = sorted(set(given) - set(topology.interfaces))
+        if strange:
+            raise StackError(
+                "external_interfaces: {0}: no interface of this host; there is {1}".format(
+                    ", ".join(strange), ", ".join(sorted(topology.interfaces))
+                )
+            )
+        filters = _filters.read(topology, run, _text)
+    unseen.extend(filters.problems)
+    return filters
+
+
 def work(module):
     params = module.params
     assignments, accept = _declared(params), _accepted(params["accept"])
@@ -153,10 +269,16 @@ def work(module):
     except _engine.EngineError as exc:
         if not exc.absent:
             unseen.append("containers: {0}".format(exc))
-    view = _judge.View(tuple(_sockets.listeners()), containers, _sockets.owners)
+    view = _judge.View(tuple(_sockets.listeners()), containers, _sockets.owners, user_of=_sockets.user_name)
+    filters = _read_filters(module, unseen)
     ephemeral, reserved = _sockets.host_ports()
     today = datetime.date.today().isoformat()
-    result = _audit.audit(assignments, view, ephemeral, reserved, accept, today)
+    result = _audit.audit(assignments, view, ephemeral, reserved, accept, today, filters)
+    result["firewall"] = {
+        "backend": filters.backend,
+        "outside": sorted(filters.topology.outside),
+        "ufw": {key: filters.ufw[key] for key in ("enabled", "incoming")},
+    }
     result.update(changed=False, unseen=unseen, report=_audit.report(result))
     if params["fail_on"] != "never":
         least = _audit.SEVERITIES.index(params["fail_on"])
@@ -173,6 +295,7 @@ def main():
             "fail_on": {"type": "str", "choices": ["never", "info", "warning", "error"], "default": "never"},
             "accept": {"type": "list", "elements": "dict", "default": [], "options": ACCEPT},
             "docker_host": {"type": "str"},
+            "external_interfaces": {"type": "list", "elements": "str", "default": []},
         },
         work,
     )

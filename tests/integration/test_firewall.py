@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils import _firewall as fw
+
+from .nets import Net
 
 CONNECT = """
 import socket, sys
@@ -16,51 +15,13 @@ try:
 except OSError as exc:
     print("filtered" if isinstance(exc, TimeoutError) else "refused")
 """
-LISTEN = """
-import socket, sys, time
-held = [socket.create_server((a, int(p)), family=socket.AF_INET6 if ":" in a else socket.AF_INET)
-        for a, p in (x.rsplit("=", 1) for x in sys.argv[1:])]
-print("up", flush=True)
-time.sleep(300)
-"""
 
 
-class Net:
-    """outside -- host -- container, with IPv4 and IPv6, and the rules that Docker makes for published ports."""
-
-    def __init__(self, name):
-        self.outside, self.host, self.container = (f"{name}{end}" for end in "ohc")
-        self.running = []
-
-    def run(self, where, *command, **options):
-        return subprocess.run(
-            ["ip", "netns", "exec", where, *command], check=True, capture_output=True, text=True, **options
-        ).stdout
+class Docker(Net):
+    """With the rules that Docker makes for published ports."""
 
     def build(self):
-        for name in (self.outside, self.host, self.container):
-            subprocess.run(["ip", "netns", "add", name], check=True)
-            self.run(name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.accept_dad=0")
-            self.run(name, "ip", "link", "set", "lo", "up")
-        self.run(self.host, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        self.run(self.host, *["ip", "link", "add", "docker0", "type", "bridge"])
-        self.run(self.host, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.outside)
-        self.run(self.host, "ip", "link", "add", "v0", "type", "veth", "peer", "name", "eth0", "netns", self.container)
-        self.run(self.host, *["ip", "link", "set", "v0", "master", "docker0", "up"])
-        for where, device, number in (
-            (self.outside, "eth0", "10.99.1.1/24 fd00:99:1::1/64"),
-            (self.host, "eth0", "10.99.1.2/24 fd00:99:1::2/64"),
-            (self.host, "docker0", "10.99.2.1/24 fd00:99:2::1/64"),
-            (self.container, "eth0", "10.99.2.2/24 fd00:99:2::2/64"),
-        ):
-            self.run(where, "ip", "link", "set", device, "up")
-            for address in number.split():
-                self.run(where, "ip", "addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
-        # The neighbour knows a way straight to the containers, and they know the way back.
-        self.run(self.outside, *["ip", "route", "add", "10.99.2.0/24", "via", "10.99.1.2"])
-        self.run(self.outside, *["ip", "-6", "route", "add", "fd00:99:2::/64", "via", "fd00:99:1::2"])
-        self.run(self.container, *["ip", "route", "add", "default", "via", "10.99.2.1"])
-        self.run(self.container, *["ip", "-6", "route", "add", "default", "via", "fd00:99:2::1"])
+        super().build()
         for tool, address in (("iptables", "10.99.2.2"), ("ip6tables", "[fd00:99:2::2]")):
             for port in (8100, 7777):
                 match = f"-t nat -A PREROUTING -p tcp --dport {port} -m addrtype --dst-type LOCAL"
@@ -70,13 +31,6 @@ class Net:
             self.run(self.host, tool, *["-A", "FORWARD", "-j", "DOCKER-USER"])
         self.listen(self.container, "10.99.2.2=80", "fd00:99:2::2=80", "10.99.2.2=8100", "fd00:99:2::2=8100")
         self.listen(self.outside, "10.99.1.1=80", "fd00:99:1::1=80")
-
-    def listen(self, where, *what):
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", where, "python3", "-c", LISTEN, *what], stdout=subprocess.PIPE
-        )
-        self.running.append(process)
-        assert process.stdout.readline()
 
     def guard(self, tmp_path, **cidrs):
         """Load the chain as ufw does, then have it called as ufw's after.init does."""
@@ -91,15 +45,6 @@ class Net:
 
     def look(self, where, address, port):
         return self.run(where, "python3", "-c", CONNECT, address, str(port)).strip()
-
-    def end(self):
-        for process in self.running:
-            process.kill()
-            process.wait()
-            process.stdout.close()
-        for name in (self.outside, self.host, self.container):
-            with contextlib.suppress(OSError):
-                subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
 ASSIGNMENT = {
@@ -118,7 +63,7 @@ FAMILIES = [("10.99.1.2", "10.99.2.2", "10.99.1.1"), ("fd00:99:1::2", "fd00:99:2
 
 @pytest.fixture
 def net(port):
-    found = Net(f"fw{port}")
+    found = Docker(f"fw{port}")
     try:
         found.build()
         yield found

@@ -155,11 +155,11 @@ def test_without_privileges_owners_are_unknown_but_ports_are_not(root, listen, p
         )
         code = (
             "from utils import _audit, _judge, _sockets\n"
-            "view = _judge.View(tuple(_sockets.listeners()), (), _sockets.owners)\n"
+            "view = _judge.View(tuple(_sockets.listeners()), (), _sockets.owners, user_of=_sockets.user_name)\n"
             f"print([row.owner for row in _audit.open_ports(view) if row['port'] == {port}])"
         )
         python = ["/usr/bin/python3", "-c", code]
         done = subprocess.run(python, cwd=folder, user="nobody", capture_output=True, text=True, check=False)
-        assert done.stdout.strip() == "['a process that this user may not see']", done.stderr
+        assert done.stdout.strip() == "['a process of user root that this user may not see']", done.stderr
     finally:
         shutil.rmtree(folder)

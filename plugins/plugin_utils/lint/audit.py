@@ -24,7 +24,7 @@ from . import (
 )
 from .codes import CODES, SEVERITIES
 from .model import Finding, Place, Unreadable
-from .projects import families
+from .projects import families, in_examples
 from .sources import Skipped, is_template, sources
 from .texts import Environment
 from .tree import Tree
@@ -118,7 +118,8 @@ class _Audit:
             self.counts[source.kind] = self.counts.get(source.kind, 0) + 1
 
     def unreadable(self, name, line, reason):
-        self.findings.append(Finding("unreadable", Place(name, line), posixpath.basename(name), reason))
+        severity = "info" if in_examples(posixpath.dirname(name)) else ""
+        self.findings.append(Finding("unreadable", Place(name, line), posixpath.basename(name), reason, (), severity))
 
     def environments(self):
         """Return {folder: Environment}: its .env, with its .env.example for what has no default."""

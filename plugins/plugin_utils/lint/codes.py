@@ -91,6 +91,7 @@ CODES = {
         "warning",
         "A database, cache or other store is published on every address of the host",
         "Publish it on 127.0.0.1, or not at all; containers reach it by its name",
+        "info in files for development and tests",
     ),
     "expose-target": Code(
         "warning",
@@ -117,6 +118,7 @@ CODES = {
         "warning",
         "A document gives a service a port that the files do not",
         "Correct the document, or the files",
+        "info in a fragment of a Compose file",
     ),
     "doc-container": Code(
         "warning",
@@ -140,7 +142,10 @@ CODES = {
         "info between documents",
     ),
     "unreadable": Code(
-        "warning", "A file could not be parsed, so nothing is known about its ports", "Correct the file"
+        "warning",
+        "A file could not be parsed, so nothing is known about its ports",
+        "Correct the file",
+        "info in folders of tests and examples",
     ),
     "port-shared": Code(
         "info",

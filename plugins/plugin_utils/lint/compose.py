@@ -63,11 +63,11 @@ class _Reader:
             if item.kind == "map":
                 pairs = {key: self.text(value) for key, (_key, value) in item.pairs.items() if key in _LONG}
                 entry = tuple((key, text) for key, text in pairs.items() if text)
-                text = ":".join(pairs.get(key, "") for key in ("published", "target"))
+                text = ":".join(pairs.get(key, "") for key in ("host_ip", "published", "target"))
                 place = Place(self.name, item.get("published").line if "published" in pairs else item.line)
             else:
                 entry = text = self.text(item)
-            if UNKNOWN in str(entry) or not text.strip(":"):
+            if UNKNOWN in text or "$" in text or not text.strip(":"):
                 service.vague = True
                 continue
             wide = any(int(last) - int(first) > _WIDEST for first, last in _RANGE.findall(text))

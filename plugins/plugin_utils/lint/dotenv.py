@@ -7,14 +7,15 @@ from __future__ import annotations
 import re
 
 from .model import Place, Value
+from .texts import expand
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)$")
 _COMMENT = re.compile(r"\s#.*$")
 
 
 def parse(text, name):
-    """Return {NAME: Value} of a .env file; what is no assignment is left out, as Compose does with comments."""
-    values = {}
+    """Return {NAME: Value} of a .env file, references to earlier names replaced, without what is no assignment."""
+    values, texts = {}, {}
     lines = text.split("\n")
     index = 0
     while index < len(lines):
@@ -37,5 +38,6 @@ def parse(text, name):
             value = value[1:end] if end >= 0 else match.group(2).strip()[1:]
         else:
             value = "" if value.startswith("#") else _COMMENT.sub("", value)
-        values[match.group(1)] = Value(value, place)
+        texts[match.group(1)] = value if quote == "'" else expand(value, texts)
+        values[match.group(1)] = Value(texts[match.group(1)], place)
     return values

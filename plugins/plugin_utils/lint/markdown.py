@@ -59,6 +59,7 @@ class Row:
     layer: str = ""
     group: str = ""  # environment, stack or project
     table: int | None = None  # line of the table's header, None for what is no table
+    fragment: bool = False  # of a Compose file that is shown, which may be another one's
 
 
 class Count(NamedTuple):
@@ -302,7 +303,7 @@ class _Reader:
                     return
                 # The left-hand number is what such examples are there to change.
                 found = [DocumentedPort(int(port.group(2)), TARGET)]
-                row = Row([match.group(2)], found, self.place(port_index), tuple(self.headings))
+                row = Row([match.group(2)], found, self.place(port_index), tuple(self.headings), fragment=True)
                 if match.group(2) not in ("services", "ports"):
                     self.document.rows.append(row)
 

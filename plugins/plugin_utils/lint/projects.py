@@ -66,7 +66,7 @@ class Family:
     @property
     def example(self):
         """Tell whether its folder says that it is an example or a test."""
-        return bool(_EXAMPLES & {part.lower() for part in self.folder.split("/")})
+        return in_examples(self.folder)
 
     def definitions(self, host):
         """Return every Service that answers to a host name in the network, over all files."""
@@ -85,7 +85,12 @@ def qualifier(path):
 
 def for_development(path):
     """Tell whether a file is for a developer's machine, an example or a test, by its name or folder."""
-    return bool(DEVELOPMENT & qualifier(path) or _EXAMPLES & set(path.lower().split("/")[:-1]))
+    return bool(DEVELOPMENT & qualifier(path)) or in_examples(posixpath.dirname(path))
+
+
+def in_examples(folder):
+    """Tell whether a folder's path says that it holds examples or tests."""
+    return bool(_EXAMPLES & set(folder.lower().split("/")))
 
 
 def _joined(base, over, key):

@@ -124,9 +124,11 @@ def between(tree):
     for key, wanted in by_port.items():
         for index, (one, holders) in enumerate(wanted):
             for two, others in wanted[:index]:
-                clash = next(((a, b) for a in others for b in holders if overlap(a[2], b[2])), None)
-                if not clash:
+                pairs = [(a, b) for a in others for b in holders if overlap(a[2], b[2])]
+                # The same line in both is a file that both are built on: they are variants.
+                if not pairs or any(a[1] == b[1] for a, b in pairs):
                     continue
+                clash = pairs[0]
                 pair = (two.folder, one.folder)
                 if pair not in links:
                     links[pair] = _unrelated(one, two) and not _included(one, two) and (_linked(one, two) or [""])

@@ -20,11 +20,13 @@ _NAMED_ENOUGH = 3
 
 def _levels(tree, path):
     """Yield groups of Families, from those nearest to a document to all of them."""
-    folder = posixpath.dirname(path)
+    folder = own = posixpath.dirname(path)
+    # An example is meant by documents in and above its own folder, not by those of the whole tree.
+    known = [f for f in tree.families if not f.example or (own and (f.folder + "/").startswith(own + "/"))]
     while True:
         below = folder + "/" if folder else ""
-        yield [family for family in tree.families if family.folder == folder]
-        yield [family for family in tree.families if family.folder.startswith(below)]
+        yield [family for family in known if family.folder == folder]
+        yield [family for family in known if family.folder.startswith(below)]
         if not folder:
             return
         folder = posixpath.dirname(folder)
@@ -117,7 +119,8 @@ def ports(tree):
                 name = ", ".join(row.names) or row.container
                 have = ", ".join(map(str, sorted(set().union(*groups))))
                 evidence = f"says {port}; {family.label}/{services[0].name} has {have}"
-                yield Finding("doc-port", row.place, f"{name}: {port}", evidence, (services[0].place,))
+                severity = "info" if row.fragment else ""
+                yield Finding("doc-port", row.place, f"{name}: {port}", evidence, (services[0].place,), severity)
 
 
 def _tables(document):

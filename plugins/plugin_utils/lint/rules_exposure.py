@@ -67,13 +67,15 @@ def _targets(tree, family, service):
         exposed = {port for port, _protocol, _place in stage.exposed}
         base = images.known(stage.base)
         have = exposed | set(base.ports if base else ()) | known.mentioned
-        if exposed and not stage.vague and not known.vague and not wanted & have:
+        # Another command may well listen on another port.
+        if exposed and not stage.vague and not known.vague and not service.command and not wanted & have:
             evidence = f"target {first.target}, but the Dockerfile exposes {', '.join(map(str, sorted(exposed)))}"
             related = (stage.exposed[0][2],)
             yield Finding("expose-target", first.place, f"{service.name}: {first.target}", evidence, related)
     elif not service.build:
         image = images.known(service.image)
-        if not image or not image.settled or _own_configuration(service):
+        _values, complete = tree.environment(family, service)
+        if not image or not image.settled or not complete or _own_configuration(service):
             return
         for port in service.ports:
             if port.target not in image.ports and port.target not in known.mentioned:
@@ -86,4 +88,4 @@ def _own_configuration(service):
     """Tell whether a file or script that is not read here may set the ports."""
     if any(_CONFIGURED.search(target.rstrip("/")) for _source, target in service.volumes) or service.configs:
         return True
-    return any(".sh" in value.text for value in service.command) or bool(service.env_files)
+    return any(".sh" in value.text for value in service.command)

@@ -220,8 +220,8 @@ def listening(tree):
     for family in tree.families:
         users = {}
         for service in family.services():
-            for path in service.env_files:
-                users.setdefault(path, set()).add(service.name)
+            for value in tree.environment(family, service)[0].values():
+                users.setdefault(value.place, set()).add(service.name)
         for view in family.views:
             for service in view.services.values():
                 targets = {port.target for port in service.ports} - _DEBUGGERS
@@ -236,9 +236,8 @@ def listening(tree):
                     continue
                 for name, port in numbers.items():
                     value = said[name]
-                    # A file that several services read sets it for one of them.
-                    shared = value.place.file not in family.files and max(map(len, users.values()), default=0) > 1
-                    if port and not shared:
+                    # What several services get from one place is meant for one of them.
+                    if port and len(users[value.place]) == 1:
                         published = ", ".join(f"{p.fixed or '?'}:{p.target}" for p in service.ports)
                         evidence = f"{name}={value.text}, but published is {published}"
                         related = (service.ports[0].place,)

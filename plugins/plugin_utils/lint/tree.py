@@ -157,7 +157,7 @@ class Tree:
                 known.mentioned |= _own_ports(text, service.names)
             for command in stage.command:
                 known.mentioned |= numbers(command.text)
-            known.settled = bool(stage.exposed)
+            known.settled = bool(stage.exposed) and not service.command
         elif image and not service.build:
             known.settled = image.settled
         if image:

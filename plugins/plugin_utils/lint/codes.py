@@ -118,7 +118,7 @@ CODES = {
         "warning",
         "A document gives a service a port that the files do not",
         "Correct the document, or the files",
-        "info in a fragment of a Compose file",
+        "info in a fragment of a Compose file, and when a variable gives the host port",
     ),
     "doc-container": Code(
         "warning",

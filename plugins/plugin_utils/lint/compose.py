@@ -63,10 +63,12 @@ class _Reader:
             if item.kind == "map":
                 pairs = {key: self.text(value) for key, (_key, value) in item.pairs.items() if key in _LONG}
                 entry = tuple((key, text) for key, text in pairs.items() if text)
+                variable = "$" in item.get("published").text
                 text = ":".join(pairs.get(key, "") for key in ("host_ip", "published", "target"))
                 place = Place(self.name, item.get("published").line if "published" in pairs else item.line)
             else:
                 entry = text = self.text(item)
+                variable = "$" in item.text
             if UNKNOWN in text or "$" in text or not text.strip(":"):
                 service.vague = True
                 continue
@@ -81,7 +83,7 @@ class _Reader:
                 subject = f"{service.name}.ports[{index}]"
                 self.findings.append(Finding("bad-port", place, subject, reason))
                 continue
-            service.ports.extend(Published(*endpoint, place) for endpoint in found)
+            service.ports.extend(Published(*endpoint, place, variable) for endpoint in found)
 
     def environment_of(self, node):
         found = {}

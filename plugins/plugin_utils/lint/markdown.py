@@ -37,7 +37,8 @@ _PARENTHESIS = re.compile(r"(?i)\((?P<number>\d{1,4}) (?P<what>services?|contain
 _RUNNING = re.compile(r"(?i)\b(?P<number>\d{1,4}) (?P<what>services|containers) running\b")
 _SNIPPET_PORT = re.compile(r"^\s+-\s+[\"']?(?:[\d.]+:)?(\d{2,5}):(\d{2,5})(?:/\w+)?[\"']?\s*(?:#.*)?$")
 _SNIPPET_KEY = re.compile(r"^(\s*)([A-Za-z0-9][\w.-]{0,60}):\s*(?:#.*)?$")
-PUBLISHED, TARGET, EITHER = "published", "target", "port"
+PUBLISHED, TARGET, EITHER, URL = "published", "target", "port", "url"
+_LOCAL_ADDRESS = re.compile(r"^(?:localhost|127\.0\.0\.1):(?P<port>\d{2,5})$")
 
 
 class DocumentedPort(NamedTuple):
@@ -124,7 +125,9 @@ def _column(title):
         if words & {"external", "host", "published", "public", "exposed", "outside", "local", "localhost", "mapped"}:
             return PUBLISHED
         return EITHER
-    if words >= {"on", "host"} or words & {"url", "urls"}:
+    if words & {"url", "urls"}:
+        return URL
+    if words >= {"on", "host"}:
         return PUBLISHED
     if words == {"in", "the", "container"}:
         return TARGET
@@ -197,18 +200,24 @@ class _Reader:
                 row.container = plain(cell)
             elif column in ("layer", "group"):
                 setattr(row, column, plain(cell))
-            elif column in (PUBLISHED, TARGET, EITHER):
+            elif column in (PUBLISHED, TARGET, EITHER, URL):
                 self.cell(row, column, cell)
-        if (row.names or row.container) and any(column in (PUBLISHED, TARGET, EITHER) for column in columns):
+        if not row.names and "," not in row.container:
+            row.names = _names(row.container)
+        if row.names and any(column in (PUBLISHED, TARGET, EITHER, URL) for column in columns):
             self.document.rows.append(row)
 
     @staticmethod
     def cell(row, column, cell):
-        url = _LOCAL_URL.search(plain(cell)) or _LOCAL_URL.search(cell)
-        found = [(number(url.group("port")), False)] if url else [] if "://" in cell else ports_in(cell)
+        text = plain(cell)
+        url = _LOCAL_URL.search(text) or _LOCAL_URL.search(cell) or _LOCAL_ADDRESS.match(text)
+        if url:
+            found, column = [(number(url.group("port")), False)], PUBLISHED
+        else:
+            found = [] if "://" in cell or column == URL else ports_in(cell)
         for port, inner in found:
             if port:
-                row.ports.append(DocumentedPort(port, TARGET if inner else column if not url else PUBLISHED))
+                row.ports.append(DocumentedPort(port, TARGET if inner else column))
 
     def line(self, index, line, fenced):
         """Read a line that is no table's, and return the index of the next one."""

@@ -87,13 +87,17 @@ class Reference(NamedTuple):
 
 
 class Published(NamedTuple):
-    """One port of a service. ``host`` are the host ports that would do, none when the engine chooses."""
+    """One port of a service. ``host`` are the host ports that would do, none when the engine chooses.
+
+    ``variable`` tells that a variable gives it, so that other values are meant to be possible.
+    """
 
     target: int
     host: tuple
     address: str
     protocol: str
     place: Place
+    variable: bool = False
 
     @property
     def fixed(self):

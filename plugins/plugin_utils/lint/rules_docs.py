@@ -11,9 +11,11 @@ import re
 from .markdown import EITHER, PUBLISHED, TARGET
 from .model import Finding
 from .names import alike, disjoint, words
+from .texts import number
 
 _CONTAINER = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$")
 _PAST = re.compile(r"(?i)\b(history|changelog|changes|previous|before|old|legacy|migration)\b")
+_ENVIRONMENT = re.compile(r"(?i)\b(dev|development|test|testing|uat|stag(e|ing)|prod|production|environments?)\b")
 _TOGETHER = re.compile(r"(?i)\b(combined|overall|together|altogether)\b")
 _NAMED_ENOUGH = 3
 
@@ -81,15 +83,24 @@ def _meant(tree, path, row):
 def _allowed(tree, family, services, kind):
     """Return the ports that a document may give a service, None when they are not known."""
     known = tree.listens(family, services)
-    hosts = {host for service in services for port in service.ports for host in port.host}
     if known.vague or any(service.network_mode for service in services):
         return None
-    if kind == PUBLISHED:
-        return hosts or None
     inside = known.ports | known.mentioned | known.checked
     if kind == TARGET:
         return inside or None
-    return hosts | inside or None
+    hosts = {host for service in services for port in service.ports for host in port.host}
+    if not hosts:
+        # A proxy may well serve it on a port of its own.
+        return None
+    if _variable(services):
+        settings = [v for path, v in tree.dotenvs.items() if posixpath.dirname(path) == family.folder]
+        hosts |= {number(value.text) for values in settings for value in values.values() if number(value.text)}
+    return hosts if kind == PUBLISHED else hosts | inside
+
+
+def _variable(services):
+    """Tell whether a host port of services is given by a variable."""
+    return any(port.variable for service in services for port in service.ports)
 
 
 def _moved(document, family, services):
@@ -104,10 +115,13 @@ def ports(tree):
         for row in document.rows:
             if any(_PAST.search(heading) for heading in row.headings):
                 continue
+            elsewhere_meant = any(_ENVIRONMENT.search(heading) for heading in row.headings)
             meant, exact = _meant(tree, path, row)
             for port, kind in row.ports if meant else ():
                 groups = [_allowed(tree, family, services, kind) for family, services in meant]
                 if any(port in _moved(document, family, services) for family, services in meant):
+                    continue
+                if elsewhere_meant and any(_variable(services) for _family, services in meant):
                     continue
                 if None in groups or any(port in group for group in groups):
                     continue
@@ -119,7 +133,8 @@ def ports(tree):
                 name = ", ".join(row.names) or row.container
                 have = ", ".join(map(str, sorted(set().union(*groups))))
                 evidence = f"says {port}; {family.label}/{services[0].name} has {have}"
-                severity = "info" if row.fragment else ""
+                variable = kind != TARGET and any(_variable(services) for _family, services in meant)
+                severity = "info" if row.fragment or variable else ""
                 yield Finding("doc-port", row.place, f"{name}: {port}", evidence, (services[0].place,), severity)
 
 

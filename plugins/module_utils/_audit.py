@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ._binding import is_loopback, overlap, wider
+from ._accept import split
+from ._binding import Binding, is_loopback, overlap, wider
+from ._drift import container_drift, file_drift
 from ._filters import bypass, families, openings
 from ._judge import binding_of
 from ._open_ports import Open, open_ports, shared
@@ -19,12 +21,17 @@ CODES = {
     "firewall-bypassed": ("error", "Publish it on 127.0.0.1, or guard DOCKER-USER with the role firewall"),
     "firewall-not-loaded": ("error", "Run ufw reload, and look why it was not loaded at boot"),
     "undeclared-published": ("error", "Declare the port in the stack file, or do not publish it"),
+    "drift-file": ("warning", "Deploy the stack again"),
+    "drift-container": ("warning", "Deploy the stack again"),
     "stack-not-running": ("warning", "Deploy the stack, or release its ports with port_plan state=absent"),
     "public-denied": ("warning", "Run the role firewall, or declare the endpoint private or loopback"),
     "undeclared-listener": ("warning", "Declare it, stop it, or accept it"),
     "shared-port": ("warning", "Let one of them have the port"),
     "rule-unused": ("warning", "Delete the rule, or declare what it is for"),
     "ephemeral-port": ("warning", "Reserve it in net.ipv4.ip_local_reserved_ports, or plan another port"),
+    "acceptance-expired": ("warning", "Mend what it accepts, or accept it anew with a later day"),
+    "acceptance-unused": ("info", "Delete the entry"),
+    "namespace-listener": ("info", "Nothing, if you know it"),
     "local-listener": ("info", "Nothing, if you know it"),
     "stand-in": ("info", "Give the service's own image, see the role images"),
 }
@@ -131,69 +138,128 @@ def _firewall(assignments, rows, filters):
         yield finding
 
 
-def audit(assignments, view, ephemeral, reserved=frozenset(), accept=(), today="", filters=None):
-    """Return {open_ports, findings, accepted}.
+def _drift_of(assignments, view):
+    """Yield the findings where plan, file and containers of a stack differ."""
+    for stack, project in sorted(view.projects.items()):
+        planned = [(a["service"], binding_of(a)) for a in assignments if a["stack"] == stack]
+        running = [c for c in view.containers if c.project == stack and c.state == "running"]
+        for code, found in (
+            ("drift-file", file_drift(project, planned)),
+            ("drift-container", container_drift(project, running)),
+        ):
+            for service, text in found:
+                text = "{0} ({1})".format(text, project.path)
+                yield _finding(code, "{0}/{1}".format(stack, service), text)
 
-    :arg assignments: what is declared: [{id, stack, service, published, host_ip, protocol}]
-    :arg ephemeral: (low, high) of the range that outgoing connections take their ports from
-    :arg accept: [{code, subject, until?}] of findings that are known; ``until`` and ``today`` as YYYY-MM-DD
-    :arg filters: the host's Filters; None leaves the firewall out
-    """
-    rows = open_ports(view)
-    if filters is not None:
-        for row in rows:
-            row.judged(filters)
+
+def namespaces(view):
+    """Return [{name, container, pids, listeners}] of the other network namespaces, with the owners of the sockets."""
+    out = []
+    for space in view.namespaces:
+        owners = view.owners([listener.inode for listener in space.listeners])
+        listeners = []
+        for listener in sorted(space.listeners, key=lambda item: (item.binding.port, item.binding)):
+            process = owners.get(listener.inode)
+            listeners.append(
+                {
+                    "address": listener.binding.address or "*",
+                    "port": listener.binding.port,
+                    "protocol": listener.binding.protocol,
+                    "process": process.name if process else "",
+                    "pid": process.pid if process else None,
+                }
+            )
+        out.append(
+            {"name": space.name, "container": space.container, "pids": list(space.pids[:20]), "listeners": listeners}
+        )
+    return out
+
+
+def _in_namespaces(spaces):
+    """Yield a note about each namespace that somebody listens in."""
+    for space in spaces:
+        told = [
+            "{0} by {1}".format(
+                Binding(i["address"].strip("*"), i["port"], i["protocol"]), i["process"] or "nobody seen"
+            )
+            for i in space["listeners"]
+        ]
+        more = "" if len(told) < 6 else " and {0} more".format(len(told) - 5)
+        where = " of container {0}".format(space["container"][:12]) if space["container"] else ""
+        text = "open in a network namespace{2}, so no port of this host unless it forwards there: {0}{1}"
+        yield _finding("namespace-listener", space["name"], text.format(", ".join(told[:5]), more, where))
+
+
+def _stacks(assignments, rows, view, ephemeral, reserved):
+    """Yield the findings about what is declared, marking its rows, and then those about the other rows."""
     projects = {a["stack"] for a in assignments}
     running = {c.project for c in view.containers if c.state == "running"} & projects
-    findings = []
     for stack in sorted(projects - running):
         count = sum(1 for a in assignments if a["stack"] == stack)
-        findings.append(
-            _finding("stack-not-running", stack, "{0} endpoints are declared, no container runs".format(count))
-        )
+        yield _finding("stack-not-running", stack, "{0} endpoints are declared, no container runs".format(count))
     for assignment in assignments:
-        findings.extend(_judge_declared(assignment, rows, assignment["stack"] in running))
+        for finding in _judge_declared(assignment, rows, assignment["stack"] in running):
+            yield finding
         port = assignment["published"]
         if ephemeral[0] <= port <= ephemeral[1] and port not in reserved:
-            findings.append(
-                _finding("ephemeral-port", assignment["id"], "{0} is inside {1}-{2}".format(port, *ephemeral))
-            )
-    findings.extend(_undeclared(row, projects) for row in rows if not row["declared"])
+            yield _finding("ephemeral-port", assignment["id"], "{0} is inside {1}-{2}".format(port, *ephemeral))
+    for row in rows:
+        if not row["declared"]:
+            yield _undeclared(row, projects)
+    for container in sorted(view.containers, key=lambda c: c.name):
+        if container.project in projects and (container.state != "running" or container.health == "unhealthy"):
+            yield _finding("unhealthy", container.name, "it is {0}".format(container.health or container.state))
+        if container.stand_in:
+            yield _finding("stand-in", container.name, container.stand_in)
+
+
+def _shared_ports(rows):
+    """Yield a finding for each address and port that several owners listen on."""
     for group in shared(rows):
         # Many listen for the same datagrams by design, such as those of mDNS.
         severity = "info" if group[0]["protocol"] == "udp" else None
         text = "open by {0}".format(" and by ".join(row.owner for row in group))
-        findings.append(_finding("shared-port", str(group[0].binding), text, severity))
+        yield _finding("shared-port", str(group[0].binding), text, severity)
+
+
+def audit(assignments, view, ephemeral, reserved=frozenset(), accept=(), today="", filters=None):
+    """Return {open_ports, findings, accepted, namespaces}.
+
+    :arg assignments: what is declared: [{id, stack, service, published, host_ip, protocol}]
+    :arg ephemeral: (low, high) of the range that outgoing connections take their ports from
+    :arg accept: [{code, subject, until, reason}] of findings that are known; ``until`` and ``today`` as YYYY-MM-DD
+    :arg filters: the host's Filters; None leaves the firewall out
+    """
+    rows, spaces = open_ports(view), namespaces(view)
+    for row in rows if filters is not None else ():
+        row.judged(filters)
+    findings = list(_stacks(assignments, rows, view, ephemeral, reserved))
+    findings.extend(_shared_ports(rows))
+    findings.extend(_drift_of(assignments, view))
+    findings.extend(_in_namespaces(spaces))
     if filters is not None:
         findings.extend(_firewall(assignments, rows, filters))
-    for container in sorted(view.containers, key=lambda c: c.name):
-        if container.project in projects and (container.state != "running" or container.health == "unhealthy"):
-            findings.append(
-                _finding("unhealthy", container.name, "it is {0}".format(container.health or container.state))
-            )
-        if container.stand_in:
-            findings.append(_finding("stand-in", container.name, container.stand_in))
+    left, known, told = split(findings, accept, today)
+    for code, item in told:
+        text = "accepted until {0}".format(item["until"]) if item.get("until") else "accepted"
+        text += " ({0})".format(item["reason"]) if item.get("reason") else ""
+        text += ", and it is there again" if code == "acceptance-expired" else ", and there is no such finding"
+        left.append(_finding(code, "{0} {1}".format(item["code"], item["subject"]), text))
     order = {severity: index for index, severity in enumerate(reversed(SEVERITIES))}
-    findings.sort(key=lambda f: order[f["severity"]])
-    known, left = [], []
-    for finding in findings:
-        (known if any(_accepts(item, finding, today) for item in accept) else left).append(finding)
-    return {"open_ports": [dict(row) for row in rows], "findings": left, "accepted": known}
-
-
-def _accepts(item, finding, today):
-    if item.get("until") and str(item["until"]) < today:
-        return False
-    return item["code"] == finding["code"] and item["subject"] == finding["subject"]
+    left.sort(key=lambda f: order[f["severity"]])
+    return {"open_ports": [dict(row) for row in rows], "findings": left, "accepted": known, "namespaces": spaces}
 
 
 def report(result):
-    """Return the lines of a report: findings by severity, or that there are none."""
+    """Return the lines of a report: findings above notes in columns, what to do, what was not seen, and the numbers."""
+    shown = [f for f in result["findings"] if f["severity"] != "info"]
+    widths = [max([len(f[key]) for f in shown] or [0]) for key in ("severity", "code", "subject")]
     lines = [
-        "{0:7} {1:20} {2}: {3}. {4}.".format(f["severity"], f["code"], f["subject"], f["evidence"], f["remedy"])
-        for f in result["findings"]
-        if f["severity"] != "info"
+        "{0:{3}}  {1:{4}}  {2:{5}}  ".format(f["severity"], f["code"], f["subject"], *widths) + f["evidence"]
+        for f in shown
     ]
+    lines.extend("{0}: {1}.".format(code, CODES[code][1]) for code in dict.fromkeys(f["code"] for f in shown))
+    lines.extend("not seen: {0}".format(text) for text in result.get("unseen", ()))
     counts = {severity: sum(1 for f in result["findings"] if f["severity"] == severity) for severity in SEVERITIES}
     total = "open ports: {0}; errors: {1}, warnings: {2}, notes: {3}, accepted: {4}".format(
         len(result["open_ports"]), counts["error"], counts["warning"], counts["info"], len(result["accepted"])

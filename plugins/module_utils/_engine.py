@@ -19,6 +19,11 @@ from ._binding import Binding, normal_address
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 PROJECT, SERVICE, STAND_IN = "com.docker.compose.project", "com.docker.compose.service", "io.optiinfra.stand-in"
+CONFIG, HASH, FILES = (
+    "io.optiinfra.config",
+    "com.docker.compose.config-hash",
+    "com.docker.compose.project.config_files",
+)
 _HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)")
 
 
@@ -32,7 +37,8 @@ class Published(NamedTuple):
 class Container(NamedTuple):
     """A container with its Compose labels.
 
-    ``state`` is the engine's word, ``health`` is healthy, unhealthy, starting or "".
+    ``state`` is the engine's word, ``health`` is healthy, unhealthy, starting or "". ``config`` is the digest of its
+    configuration files, ``hash`` that of its definition and ``files`` those that it was made from.
     """
 
     id: str
@@ -44,6 +50,9 @@ class Container(NamedTuple):
     stand_in: str
     network: str
     published: Tuple[Published, ...]
+    config: str = ""
+    hash: str = ""
+    files: str = ""
 
     @property
     def label(self):
@@ -143,4 +152,7 @@ def read_container(item):
         stand_in=labels.get(STAND_IN, ""),
         network=(item.get("HostConfig") or {}).get("NetworkMode", ""),
         published=tuple(sorted(set(published))),
+        config=labels.get(CONFIG, ""),
+        hash=labels.get(HASH, ""),
+        files=labels.get(FILES, ""),
     )

@@ -16,13 +16,19 @@ PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "conmon", "pasta", "sl
 
 
 class View(NamedTuple):
-    """A host at one moment: [Listener], [Container] ([] with the reason in ``engine_problem``), owners of sockets."""
+    """A host at one moment: [Listener], [Container] ([] with the reason in ``engine_problem``), owners of sockets.
+
+    ``user_of`` names the user of a number. An audit sees more: [Namespace] besides the host's own, and {stack: Project}
+    of those that were written to the host.
+    """
 
     listeners: tuple = ()
     containers: Tuple[Container, ...] = ()
     owners: Callable = lambda inodes: {}
     engine_problem: str = ""
     user_of: Callable = str
+    namespaces: tuple = ()
+    projects: dict = {}
 
 
 class Holder(NamedTuple):

@@ -50,7 +50,7 @@ class Open(dict):
         if self["pid"]:
             unit = ", unit {0}".format(self["unit"]) if self["unit"] else ""
             return "{0} (pid {1}, {2}{3})".format(self["process"], self["pid"], user, unit)
-        return "a process {0}that this user may not see".format("of {0} ".format(user) if self["user"] else "")
+        return "a process {0}that cannot be seen".format("of {0} ".format(user) if self["user"] else "")
 
     def judged(self, filters):
         """Note what the firewall does with it."""

@@ -9,6 +9,8 @@ fallback where it is refused. Sources: sock_diag(7), linux/inet_diag.h, proc(5).
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import re
 import socket
@@ -25,7 +27,8 @@ TCP_LISTEN, TCP_CLOSE = 10, 7
 # A UDP socket without peer is in state CLOSE: that is one which receives from anybody.
 STATES = {"tcp": 1 << TCP_LISTEN, "udp": 1 << TCP_CLOSE}
 _REQUEST = struct.Struct("=BBBBI 48x")
-_SOCKET_LINK = re.compile(r"^socket:\[(\d+)\]$")
+# How many descriptors of each process are read before all of those of any.
+FIRST = 512
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-)([0-9a-f]{64})")
 _UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/|$)")
 
@@ -133,16 +136,41 @@ def _read(path):
         return ""
 
 
+def _links(folder):
+    """Yield the entries of a folder, none where it is gone or may not be read."""
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                yield entry
+    except OSError:
+        return
+
+
+def _link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+@functools.lru_cache(maxsize=None)
+def _around():
+    """Return the containers that this host itself runs in: only what is below them is one of its own."""
+    return frozenset(_CONTAINER.findall(_read("/proc/self/cgroup")))
+
+
+def containers_of(pid):
+    """Return the containers that a process is in, the outermost first."""
+    around = _around()
+    return [found for found in _CONTAINER.findall(_read("/proc/{0}/cgroup".format(pid))) if found not in around]
+
+
 def process(pid):
     """Return what is known of a process."""
     folder = "/proc/{0}/".format(pid)
     command = _read(folder + "cmdline").replace("\0", " ").strip()
-    groups = _read(folder + "cgroup")
-    # A host may be a container itself: only what is below it is one of its containers.
-    below = [
-        found for found in _CONTAINER.findall(groups) if found not in _CONTAINER.findall(_read("/proc/self/cgroup"))
-    ]
-    unit = _UNIT.search(groups)
+    below = containers_of(pid)
+    unit = _UNIT.search(_read(folder + "cgroup"))
     try:
         uid = os.stat(folder).st_uid
     except OSError:
@@ -157,39 +185,53 @@ def process(pid):
     )
 
 
+@functools.lru_cache(maxsize=None)
 def user_name(uid):
     """Return the name of a user, its number when it has none."""
     import pwd
 
     try:
         return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
+    except (KeyError, OverflowError, ValueError):
         return str(uid)
 
 
+def pids():
+    """Return the numbers of all processes that can be seen, in order."""
+    return sorted(int(entry.name) for entry in _links("/proc") if entry.name.isdigit())
+
+
 def owners(inodes):
-    """Return {inode: Process} for sockets, as far as this user may see; the lowest pid, where a socket is shared."""
-    wanted = {str(inode) for inode in inodes if inode}
-    found = {}
-    if not wanted:
-        return found
-    for name in sorted((entry for entry in os.listdir("/proc") if entry.isdigit()), key=int):
-        folder = "/proc/{0}/fd".format(name)
-        try:
-            descriptors = os.listdir(folder)
-        except OSError:
-            continue
-        for descriptor in descriptors:
-            try:
-                link = _SOCKET_LINK.match(os.readlink("{0}/{1}".format(folder, descriptor)))
-            except OSError:
-                continue
-            if link and link.group(1) in wanted:
-                found[int(link.group(1))] = process(int(name))
-                wanted.discard(link.group(1))
+    """Return {inode: Process} for sockets, as far as this user may see; the lowest pid, where a socket is shared.
+
+    Who listens opens that socket before those of its connections, so the first descriptors of every process are read
+    before all of those of any: a server with many connections is not gone through for a neighbour's socket.
+    """
+    wanted = {"socket:[{0}]".format(inode) for inode in inodes if inode}
+    found, long = {}, []
+    for pid in pids() if wanted else ():
+        links = itertools.islice(_links("/proc/{0}/fd".format(pid)), FIRST + 1)
+        for count, entry in enumerate(links):
+            if count == FIRST:
+                long.append(pid)
+            else:
+                _owned(entry, pid, wanted, found)
         if not wanted:
             break
-    return found
+    for pid in long if wanted else ():
+        for entry in itertools.islice(_links("/proc/{0}/fd".format(pid)), FIRST, None):
+            _owned(entry, pid, wanted, found)
+        if not wanted:
+            break
+    known = {pid: process(pid) for pid in set(found.values())}
+    return {inode: known[pid] for inode, pid in found.items()}
+
+
+def _owned(entry, pid, wanted, found):
+    link = _link(entry.path)
+    if link in wanted:
+        wanted.discard(link)
+        found[int(link[len("socket:[") : -1])] = pid
 
 
 def host_ports():

@@ -51,7 +51,7 @@ options:
         type: str
         required: true
       subject:
-        description: The finding's subject.
+        description: The finding's subject; C(*) in it stands for anything.
         type: str
         required: true
       until:
@@ -60,6 +60,16 @@ options:
       reason:
         description: Why it is accepted.
         type: str
+  baseline:
+    description:
+      - A YAML or JSON file on the controller with more findings that are accepted, as a list of what O(accept) takes or
+        below the key C(accept). There O(accept[].reason) has to be given, and C(hosts), a list of patterns of hosts or
+        groups, says where an entry counts.
+    type: path
+  stack_root:
+    description: Where the role P(optiinfra.platform.stack#role) keeps the Compose files of stacks on the host.
+    type: path
+    default: /etc/optiinfra
   docker_host:
     description: The engine's socket on the host. Defaults to E(DOCKER_HOST), then C(unix:///var/run/docker.sock).
     type: str
@@ -92,6 +102,10 @@ notes:
     reload, and look why it was not loaded at boot.
   - C(undeclared-published) (error, warning where the firewall denies it). A container of a declared stack publishes
     what its stack does not declare. Declare the port in the stack file, or do not publish it.
+  - C(drift-file) (warning). The Compose file that was written to the host has other ports than the plan. Deploy the
+    stack again.
+  - C(drift-container) (warning). A running container publishes other ports than its Compose file says, was made
+    from another file, or its definition or configuration has changed since. Deploy the stack again.
   - C(stack-not-running) (warning). Ports are declared, and no container of the stack runs. Deploy the stack, or
     release its ports with port_plan state=absent.
   - C(public-denied) (warning). Declared public, and the firewall denies it. Run the role firewall, or declare the
@@ -104,6 +118,11 @@ notes:
     rule, or declare what it is for.
   - C(ephemeral-port) (warning). Outgoing connections may take the port first. Reserve it in
     net.ipv4.ip_local_reserved_ports, or plan another port.
+  - C(acceptance-expired) (warning). A finding was accepted until a day that is over, and it is still there. Mend
+    what it accepts, or accept it anew with a later day.
+  - C(acceptance-unused) (info). What was accepted is not there. Delete the entry.
+  - C(namespace-listener) (info). Somebody listens in another network namespace, of a container that is none of the
+    engine's or made by hand; no port of the host is taken by it. Nothing, if you know it.
   - C(local-listener) (info). Nobody declares it, and it listens on loopback only. Nothing, if you know it.
   - C(stand-in) (info). A container stands in for a service. Give the service's own image, see the role images.
 """
@@ -115,11 +134,13 @@ EXAMPLES = r"""
     fail_on: warning
     accept:
       - {code: undeclared-listener, subject: "0.0.0.0:22/tcp", reason: administration, until: "2027-06-30"}
+    # What is accepted on which hosts of the fleet, by entries such as the one above with hosts: [web*]
+    baseline: baseline.yml
 """
 
 RETURN = r"""
 report:
-  description: The findings above severity info, a line each, and a closing line with their number.
+  description: The findings above severity info, a line each, what to do, what was not seen, and a line of numbers.
   returned: success or failure
   type: list
   elements: str
@@ -135,7 +156,7 @@ findings:
     evidence: {description: What was seen, type: str}
     remedy: {description: What to do, type: str}
 accepted:
-  description: Findings that O(accept) covers.
+  description: Findings that O(accept) or O(baseline) cover, with C(until) and C(reason).
   returned: success or failure
   type: list
   elements: dict
@@ -172,6 +193,13 @@ firewall:
   returned: success or failure
   type: dict
   sample: {backend: iptables (nf_tables), outside: [eth0], ufw: {enabled: true, incoming: deny}}
+namespaces:
+  description: What listens in other network namespaces than the host's, those of the engine's containers left out.
+  returned: success or failure
+  type: list
+  elements: dict
+  sample:
+    - {name: blue, container: "", pids: [71], listeners: [{address: 0.0.0.0, port: 80, protocol: tcp, pid: 71}]}
 unseen:
   description: What could not be examined, and why.
   returned: success or failure
@@ -181,15 +209,17 @@ unseen:
 
 import datetime
 import os
-import re
 
 from ansible_collections.optiinfra.platform.plugins.module_utils import (
+    _accept,
     _audit,
     _base,
+    _drift,
     _engine,
     _filters,
     _judge,
     _lock,
+    _namespaces,
     _sockets,
     _topology,
 )
@@ -207,17 +237,6 @@ def _declared(params):
     if params["assignments"] is not None:
         return _base.checked_assignments(params["assignments"])
     return _audit.declared_by_lock(_lock.parse(_lock.read(params["lock"]), params["lock"]))
-
-
-def _accepted(items):
-    for index, item in enumerate(items):
-        if item["code"] not in _audit.CODES:
-            raise StackError(
-                "accept[{0}].code: {1!r} is not one of {2}".format(index, item["code"], ", ".join(_audit.CODES))
-            )
-        if item["until"] and not re.match(r"^\d{4}-\d\d-\d\d$", item["until"]):
-            raise StackError("accept[{0}].until: {1!r} is no day such as 2027-06-30".format(index, item["until"]))
-    return items
 
 
 def _text(path):
@@ -258,18 +277,71 @@ def _read_filters(module, unseen):
     return filters
 
 
-def work(module):
-    params = module.params
-    assignments, accept = _declared(params), _accepted(params["accept"])
-    unseen, containers = [], ()
+def _projects(module, assignments, unseen):
+    """Return {stack: Project} of the declared stacks that were written to this host."""
+    found = {}
+    for stack in sorted({a["stack"] for a in assignments}):
+        folder = os.path.join(module.params["stack_root"], stack)
+        path = os.path.join(folder, "compose.yaml")
+        text = _text(path)
+        if not text:
+            continue
+        try:
+            services = _drift.read(text)
+        except ValueError as exc:
+            unseen.append("drift of {0}: {1} is not as the role stack writes it: {2}".format(stack, path, exc))
+            continue
+        found[stack] = _drift.Project(path, services, _hashes(module, folder, stack))
+    return found
+
+
+def _hashes(module, folder, stack):
+    """Return {service: hash of its definition}, as Compose would start it now; {} where it cannot be asked."""
+    docker = module.get_bin_path("docker")
+    if not docker or not os.access(os.path.join(folder, ".env"), os.R_OK):
+        return {}
+    # A variable of this session must not take the place of one of the project's.
+    clean = ["/usr/bin/env", "-i", "PATH={0}".format(os.environ.get("PATH", "")), "HOME=/root"]
+    ask = [docker, "compose", "--project-directory", folder, "--project-name", stack, "config", "--hash", "*"]
+    rc, out, _err = module.run_command(clean + ask)
+    words = [line.split() for line in out.splitlines()] if rc == 0 else []
+    return {line[0]: line[1] for line in words if len(line) == 2}
+
+
+def _look(module, assignments, unseen):
+    """Return the View of this host; what it cannot see goes to ``unseen``."""
+    containers = ()
     if os.geteuid() != 0:
-        unseen.append("processes of other users: their listeners have no owner here (use become)")
+        unseen.append("processes of other users: their listeners have a user and no process here (use become)")
+        unseen.append("network namespaces: only root may look into them (use become)")
     try:
-        containers = tuple(_engine.Engine(params["docker_host"]).containers())
+        containers = tuple(_engine.Engine(module.params["docker_host"]).containers())
     except _engine.EngineError as exc:
         if not exc.absent:
             unseen.append("containers: {0}".format(exc))
-    view = _judge.View(tuple(_sockets.listeners()), containers, _sockets.owners, user_of=_sockets.user_name)
+    spaces = ()
+    if os.geteuid() == 0:
+        spaces, closed = _namespaces.others(container.id for container in containers)
+        if closed:
+            unseen.append("network namespaces: {0} of them could not be looked into".format(closed))
+    return _judge.View(
+        listeners=tuple(_sockets.listeners()),
+        containers=containers,
+        owners=_sockets.owners,
+        user_of=_sockets.user_name,
+        namespaces=tuple(spaces),
+        projects=_projects(module, assignments, unseen),
+    )
+
+
+def work(module):
+    params = module.params
+    assignments = _declared(params)
+    accept = _accept.checked(params["accept"], _audit.CODES)
+    if params["baseline"]:
+        raise StackError("baseline: {0!r}: is read on the controller, by the action plugin".format(params["baseline"]))
+    unseen = []
+    view = _look(module, assignments, unseen)
     filters = _read_filters(module, unseen)
     ephemeral, reserved = _sockets.host_ports()
     today = datetime.date.today().isoformat()
@@ -279,7 +351,8 @@ def work(module):
         "outside": sorted(filters.topology.outside),
         "ufw": {key: filters.ufw[key] for key in ("enabled", "incoming")},
     }
-    result.update(changed=False, unseen=unseen, report=_audit.report(result))
+    result.update(changed=False, unseen=unseen)
+    result["report"] = _audit.report(result)
     if params["fail_on"] != "never":
         least = _audit.SEVERITIES.index(params["fail_on"])
         if any(_audit.SEVERITIES.index(f["severity"]) >= least for f in result["findings"]):
@@ -294,6 +367,8 @@ def main():
             "lock": {"type": "path", "default": "/var/lib/optiinfra/ports.json"},
             "fail_on": {"type": "str", "choices": ["never", "info", "warning", "error"], "default": "never"},
             "accept": {"type": "list", "elements": "dict", "default": [], "options": ACCEPT},
+            "baseline": {"type": "path"},
+            "stack_root": {"type": "path", "default": "/etc/optiinfra"},
             "docker_host": {"type": "str"},
             "external_interfaces": {"type": "list", "elements": "str", "default": []},
         },

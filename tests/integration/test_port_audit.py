@@ -100,18 +100,29 @@ def test_the_lock_is_what_is_declared(module, container, project, port, tmp_path
 
 def test_accepted_until_a_day(module, listen, port):
     listen("0.0.0.0", port)
-    known = {"code": "undeclared-listener", "subject": f"0.0.0.0:{port}/tcp", "reason": "test"}
+    subject = f"0.0.0.0:{port}/tcp"
+    known = {"code": "undeclared-listener", "subject": subject, "reason": "test"}
     found = module("port_audit", assignments=[], accept=[{**known, "until": "2999-01-01"}])
-    assert [f["subject"] for f in found["accepted"]] == [f"0.0.0.0:{port}/tcp"]
+    assert [(f["subject"], f["until"], f["reason"]) for f in found["accepted"]] == [(subject, "2999-01-01", "test")]
+    assert not [f for f in found["findings"] if f["subject"] == subject]
     found = module("port_audit", assignments=[], accept=[{**known, "until": "2020-01-01"}])
     assert found["accepted"] == []
+    (expired,) = [f for f in found["findings"] if f["code"] == "acceptance-expired"]
+    assert expired["subject"] == f"undeclared-listener {subject}"
+    assert expired["evidence"] == "accepted until 2020-01-01 (test), and it is there again"
+    found = module("port_audit", assignments=[], accept=[{**known, "subject": "0.0.0.0:1/*"}])
+    (unused,) = [f for f in found["findings"] if f["code"] == "acceptance-unused"]
+    assert unused["evidence"] == "accepted (test), and there is no such finding"
 
 
 def test_fail_on_and_bad_input(module, listen, port, tmp_path):
     listen("0.0.0.0", port)
     failed = module("port_audit", assignments=[], fail_on="warning")
     assert failed["failed"]
-    assert f"undeclared-listener  0.0.0.0:{port}/tcp: open by" in failed["msg"]
+    assert any(
+        line.split()[:3] == ["warning", "undeclared-listener", f"0.0.0.0:{port}/tcp"] for line in failed["report"]
+    )
+    assert "undeclared-listener: Declare it, stop it, or accept it." in failed["msg"]
     assert "'x' is not one of" in module("port_audit", accept=[{"code": "x", "subject": "y"}])["msg"]
     bad_day = [{"code": "stand-in", "subject": "y", "until": "soon"}]
     assert "accept[0].until: 'soon'" in module("port_audit", accept=bad_day)["msg"]
@@ -119,8 +130,8 @@ def test_fail_on_and_bad_input(module, listen, port, tmp_path):
     assert "bad.json: not JSON" in module("port_audit", lock=str(tmp_path / "bad.json"))["msg"]
 
 
-def test_another_network_namespace_is_another_host(audit, port):
-    """Listeners of a namespace are not the host's."""
+def test_another_network_namespace_is_another_host(module, port):
+    """Listeners of a namespace are not the host's: they are no rows, and one note."""
     name = f"it-{port}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
@@ -128,17 +139,159 @@ def test_another_network_namespace_is_another_host(audit, port):
         command = ["ip", "netns", "exec", name, "python3", "-c", code]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as inside:
             inside.stdout.readline()
-            findings, rows = audit([], port)
+            found = module("port_audit", assignments=[])
             inside.kill()
-        assert (findings, rows) == ({}, [])
+        assert [row for row in found["open_ports"] if row["port"] == port] == []
+        assert [f["code"] for f in found["findings"] if str(port) in f["evidence"]] == ["namespace-listener"]
+        (space,) = [space for space in found["namespaces"] if space["name"] == name]
+        assert space["listeners"] == [
+            {"address": "0.0.0.0", "port": port, "protocol": "tcp", "process": "python3", "pid": inside.pid}
+        ]
+        assert (space["pids"], space["container"]) == ([inside.pid], "")
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def test_ad_hoc(root, listen, port):
+def test_a_namespace_without_a_process(module, port):
+    """Such as one that was made for a VPN: nobody is in it, so nobody listens."""
+    name = f"it-{port}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        found = module("port_audit", assignments=[])
+        assert name not in [space["name"] for space in found["namespaces"]]
+        assert not [text for text in found["unseen"] if "namespaces" in text]
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def compose(folder, stack, *ports, label=""):
+    """Write what the role stack writes for a stack with one service."""
+    (folder / stack).mkdir(exist_ok=True)
+    lines = ["services:", "  web:", "    image: x", "    ports:"]
+    for port in ports:
+        lines += ["    - target: 80", f"      published: '{port}'", "      host_ip: 127.0.0.1", "      protocol: tcp"]
+    lines += ["    labels:", f"      io.optiinfra.config: {label}"] if label else []
+    (folder / stack / "compose.yaml").write_text("\n".join(lines) + "\n")
+
+
+def drift(found, project):
+    return {f["code"]: f["evidence"] for f in found["findings"] if f["subject"].startswith(project)}
+
+
+def test_drift(module, container, project, port, tmp_path):
+    path = f"{tmp_path}/{project}/compose.yaml"
+    files = f"com.docker.compose.project.config_files={path}"
+    container("--publish", f"127.0.0.1:{port}:80", "--label", files, "--label", "io.optiinfra.config=one")
+    args = {"assignments": [declared(project, port)], "stack_root": str(tmp_path)}
+    assert drift(module("port_audit", **args), project) == {}
+    compose(tmp_path, project, port, label="one")
+    assert drift(module("port_audit", **args), project) == {}
+    compose(tmp_path, project, port, label="two")
+    assert (
+        "its configuration files have changed since" in drift(module("port_audit", **args), project)["drift-container"]
+    )
+    compose(tmp_path, project, port + 1, label="one")
+    assert drift(module("port_audit", **args), project) == {
+        "drift-file": f"planned 127.0.0.1:{port}/tcp, written 127.0.0.1:{port + 1}/tcp ({path})",
+        "drift-container": drift(module("port_audit", **args), project)["drift-container"],
+    }
+    text = drift(module("port_audit", **args), project)["drift-container"]
+    assert f"published 127.0.0.1:{port}/tcp, written 127.0.0.1:{port + 1}/tcp ({path})" in text
+    (tmp_path / project / "compose.yaml").write_text("services: {web: {}}\n")
+    found = module("port_audit", **args)
+    assert [text for text in found["unseen"] if text.startswith(f"drift of {project}: {path} is not as the role")]
+
+
+def test_drift_of_a_definition_is_composes_own_word(module, image, project, port, tmp_path):
+    """Compose makes the container; then the file changes in something that is no port."""
+    folder = tmp_path / project
+    folder.mkdir()
+    file = folder / "compose.yaml"
+    text = f"""services:
+  web:
+    image: {image}
+    command: ["/busybox", "httpd", "-f", "-p", "80"]
+    ports:
+    - target: 80
+      published: '{port}'
+      host_ip: 127.0.0.1
+      protocol: tcp
+    environment:
+      A: ${{VALUE}}
+"""
+    file.write_text(text)
+    (folder / ".env").write_text("VALUE='one'\n")
+    command = ["docker", "compose", "--project-directory", str(folder), "--project-name", project]
+    subprocess.run([*command, "up", "--detach"], check=True, capture_output=True)
+    try:
+        args = {"assignments": [declared(project, port)], "stack_root": str(tmp_path)}
+        assert drift(module("port_audit", **args), project) == {}
+        (folder / ".env").write_text("VALUE='two'\n")
+        assert "its definition has changed since" in drift(module("port_audit", **args), project)["drift-container"]
+    finally:
+        subprocess.run([*command, "down", "--timeout", "0"], check=True, capture_output=True)
+
+
+def test_reuseport_twins(audit, listen, port):
+    """Two sockets of one process are one row; a stranger's on the same port is a finding."""
+    code = (
+        "import socket, sys\n"
+        "held = []\n"
+        "for _n in range(2):\n"
+        "    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
+        f"    s.bind(('127.0.0.1', {port})); s.listen(); held.append(s)\n"
+        "open('/proc/self/comm', 'w').write(sys.argv[1]); print(1, flush=True); sys.stdin.read()\n"
+    )
+
+    def start(name):
+        found = subprocess.Popen(["python3", "-c", code, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        found.stdout.readline()
+        return found
+
+    with start("it-one") as one:
+        _findings, rows = audit([], port)
+        assert [(row["process"], row["pids"]) for row in rows] == [("it-one", [one.pid])]
+        with start("it-two") as two:
+            findings, rows = audit([], port)
+            assert sorted((row["process"], row["pids"]) for row in rows) == [
+                ("it-one", [one.pid]),
+                ("it-two", [two.pid]),
+            ]
+            assert findings["shared-port"]["subject"] == f"127.0.0.1:{port}/tcp"
+            two.kill()
+        one.kill()
+
+
+def test_a_dual_stack_socket_is_one_row_of_both_families(audit, listen, port):
+    listen("::", port)
+    _findings, rows = audit([], port)
+    assert [(row["address"], row["families"]) for row in rows] == [("::", ["ipv4", "ipv6"])]
+    listen("::", port + 1, v6only=True)
+    _findings, rows = audit([], port + 1)
+    assert [(row["address"], row["families"]) for row in rows] == [("::", ["ipv6"])]
+
+
+def test_ad_hoc_with_a_baseline(root, listen, port, tmp_path):
     listen("127.0.0.1", port)
-    command = ["ansible", "localhost", "-c", "local", "-m", "optiinfra.platform.port_audit"]
+    baseline = tmp_path / "baseline.yml"
+    entry = "- {{code: local-listener, subject: '127.0.0.1:{0}/tcp', until: 2999-01-01, reason: {1}, hosts: {2}}}\n"
+    baseline.write_text(
+        "accept:\n" + entry.format(port, "for this host", "'local*'") + entry.format(1, "other", "[web1]")
+    )
+    command = [
+        "ansible",
+        "localhost",
+        "-c",
+        "local",
+        "-m",
+        "optiinfra.platform.port_audit",
+        "-a",
+        f"baseline={baseline}",
+    ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "reason: for this host" in done.stdout
+    assert "acceptance-unused" not in done.stdout
+    assert "accepted: 1" in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unseen: []" in done.stdout
     assert "open ports: " in done.stdout
@@ -160,6 +313,6 @@ def test_without_privileges_owners_are_unknown_but_ports_are_not(root, listen, p
         )
         python = ["/usr/bin/python3", "-c", code]
         done = subprocess.run(python, cwd=folder, user="nobody", capture_output=True, text=True, check=False)
-        assert done.stdout.strip() == "['a process of user root that this user may not see']", done.stderr
+        assert done.stdout.strip() == "['a process of user root that cannot be seen']", done.stderr
     finally:
         shutil.rmtree(folder)

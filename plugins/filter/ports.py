@@ -87,6 +87,18 @@ def port_map(plan, stacks):
     return _map.port_map(stacks, plan["assignments"], plan["moves"])
 
 
+def qualified_overrides(overrides):
+    """Return the port overrides of several stacks as those of one plan: {stack/service.name: port}.
+
+    :arg overrides: {stack: {service.name or stack/service.name: port}}
+    """
+    return {
+        endpoint if "/" in endpoint else f"{stack}/{endpoint}": port
+        for stack, ports in overrides.items()
+        for endpoint, port in (ports or {}).items()
+    }
+
+
 class FilterModule:
     """Filters about assignments."""
 
@@ -95,6 +107,7 @@ class FilterModule:
             "compose_render": compose_render,
             "endpoint_urls": endpoint_urls,
             "port_map": port_map,
+            "qualified_overrides": qualified_overrides,
             "service_table": _report.service_table,
             "url_for": url_for,
         }

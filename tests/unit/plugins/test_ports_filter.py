@@ -108,3 +108,8 @@ def test_merge_keys_are_no_duplicates():
 def test_an_unknown_stack_names_those_there_are():
     with pytest.raises(StackError, match=r"'nothing' is no stack of this collection .*optiinfra"):
         load_stack("nothing")
+
+
+def test_overrides_of_several_stacks_are_named_by_stack():
+    given = {"a": {"web.http": 8080, "b/db.sql": 5433}, "c": {}, "d": None}
+    assert ports.qualified_overrides(given) == {"a/web.http": 8080, "b/db.sql": 5433}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Family:
     files: dict = field(default_factory=dict)  # {path: ComposeFile}
     views: list = field(default_factory=list)
 
-    @property
+    @functools.cached_property
     def label(self):
         """Return what to call it: the project's name, or the folder's."""
         names = [item.name for item in self.files.values() if item.name]
@@ -63,18 +64,30 @@ class Family:
         """Tell whether these are stacks that the collection plans."""
         return all(item.catalogued for item in self.files.values())
 
-    @property
+    @functools.cached_property
     def example(self):
         """Tell whether its folder says that it is an example or a test."""
         return in_examples(self.folder)
 
     def definitions(self, host):
         """Return every Service that answers to a host name in the network, over all files."""
-        return [s for view in self.views for s in view.services.values() if host in s.names]
+        return self._by_host.get(host, [])
 
     def services(self):
         """Return every Service of every view."""
+        return self._services
+
+    @functools.cached_property
+    def _services(self):
         return [service for view in self.views for service in view.services.values()]
+
+    @functools.cached_property
+    def _by_host(self):
+        found = {}
+        for service in self._services:
+            for name in service.names:
+                found.setdefault(name, []).append(service)
+        return found
 
 
 def qualifier(path):
@@ -166,9 +179,9 @@ def _view(paths, files):
     return View(tuple(done), services)
 
 
-def _views(folder, files, environment):
-    """Return [View] of the files of one folder."""
-    here = {posixpath.basename(path): path for path in files if posixpath.dirname(path) == folder}
+def _views(folder, own, files, environment):
+    """Return [View] of the files of one folder, which are ``own``."""
+    here = {posixpath.basename(path): path for path in own}
     chosen = environment.get("COMPOSE_FILE", "")
     first = [posixpath.normpath(posixpath.join(folder, name)) for name in re.split("[:;,]", chosen) if name.strip()]
     first = [path for path in first if path in files]
@@ -208,7 +221,7 @@ def families(files, environments):
         folder = posixpath.dirname(path)
         found.setdefault(folder, Family(folder)).files[path] = item
     for family in found.values():
-        family.views = _views(family.folder, files, environments.get(family.folder, {}))
+        family.views = _views(family.folder, family.files, files, environments.get(family.folder, {}))
     return list(found.values())
 
 

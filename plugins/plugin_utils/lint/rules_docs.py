@@ -20,45 +20,76 @@ _TOGETHER = re.compile(r"(?i)\b(combined|overall|together|altogether)\b")
 _NAMED_ENOUGH = 3
 
 
-def _levels(tree, path):
-    """Yield groups of Families, from those nearest to a document to all of them."""
-    folder = own = posixpath.dirname(path)
-    # An example is meant by documents in and above its own folder, not by those of the whole tree.
-    known = [f for f in tree.families if not f.example or (own and (f.folder + "/").startswith(own + "/"))]
-    while True:
-        below = folder + "/" if folder else ""
-        yield [family for family in known if family.folder == folder]
-        yield [family for family in known if family.folder.startswith(below)]
-        if not folder:
-            return
-        folder = posixpath.dirname(folder)
+class _Index:
+    """The services of a tree by what documents call them, so that a big tree is not walked for every row."""
+
+    def __init__(self, tree):
+        self.tree = tree
+        self.by_word, self.by_words, self.by_container, self._levels = {}, {}, {}, {}
+        for family in tree.families:
+            for service in family.services():
+                names = {words(name) for name in (service.title, service.name, service.container) if name}
+                containers = {service.container, service.name, *_default_names(family, service)} - {""}
+                for index, keys in (
+                    (self.by_words, names),
+                    (self.by_word, frozenset().union(*names)),
+                    (self.by_container, containers),
+                ):
+                    for key in keys:
+                        index.setdefault(key, {}).setdefault(family.folder, (family, []))[1].append(service)
+
+    def levels(self, path):
+        """Return groups of Families' folders, from those nearest to a document to all of them."""
+        own = posixpath.dirname(path)
+        if own not in self._levels:
+            # An example is meant by documents in and above its own folder, not by those of the whole tree.
+            known = [f.folder for f in self.tree.families if not f.example or (own and _within(f.folder, own))]
+            folder, groups = own, []
+            while folder:
+                groups += [{folder} & set(known), {name for name in known if _within(name, folder)}]
+                folder = posixpath.dirname(folder)
+            groups += [{""} & set(known), set(known)]
+            self._levels[own] = [group for group in groups if group]
+        return self._levels[own]
+
+    @staticmethod
+    def pick(index, key, folders=None):
+        """Return [(Family, [Service])] of a key, of all folders or of some."""
+        found = index.get(key, {})
+        if folders is not None and len(folders) < len(found):
+            return [found[folder] for folder in sorted(folders) if folder in found]
+        return [found[folder] for folder in sorted(found) if folders is None or folder in folders]
+
+    def matching(self, name, folders=None):
+        """Return [(Family, [Service])] of the services that a name means, those of the best agreement only."""
+        found, seen = {}, set()
+        for word in words(name):
+            for family, services in self.pick(self.by_word, word, folders):
+                for service in services:
+                    likeness = 0 if id(service) in seen else _likeness(service, name)
+                    seen.add(id(service))
+                    if likeness:
+                        found.setdefault(likeness, {}).setdefault(family.folder, (family, []))[1].append(service)
+        return [found[max(found)][folder] for folder in sorted(found[max(found)])] if found else []
+
+    def containers(self, name):
+        """Return [(Family, [Service])] of the services whose container has a name."""
+        return self.pick(self.by_container, name)
+
+
+def _index(tree):
+    """Return the index of a tree, made once."""
+    if tree.index is None:
+        tree.index = _Index(tree)
+    return tree.index
+
+
+def _within(folder, other):
+    return (folder + "/").startswith(other + "/")
 
 
 def _likeness(service, name):
-    return max(
-        alike(name, own) for own in (service.title, service.name, service.container) if own or own == service.name
-    )
-
-
-def _matching(families, name):
-    """Return [(Family, [Service])] of the services that a name means, those of the best agreement only."""
-    found = {}
-    for family in families:
-        for service in family.services():
-            likeness = _likeness(service, name)
-            if likeness:
-                found.setdefault(likeness, {}).setdefault(id(family), (family, []))[1].append(service)
-    return list(found[max(found)].values()) if found else []
-
-
-def _by_container(families, cell):
-    """Return [(Family, [Service])] of the services whose container has a name."""
-    found = []
-    for family in families:
-        services = [s for s in family.services() if cell in (s.container, s.name, *_default_names(family, s))]
-        if services:
-            found.append((family, services))
-    return found
+    return max(alike(name, own) for own in {service.title, service.name, service.container})
 
 
 def _default_names(family, service):
@@ -68,12 +99,12 @@ def _default_names(family, service):
 def _meant(tree, path, row):
     """Return ([(Family, [Service])], whether by container) of what a row is about, ([], False) when that is unclear."""
     if row.container and "," not in row.container:
-        exact = _by_container(tree.families, row.container)
+        exact = _index(tree).containers(row.container)
         if exact:
             return exact, True
-    found = []
+    found, index = [], _index(tree)
     for name in row.names:
-        match = next((m for level in _levels(tree, path) if (m := _matching(level, name))), [])
+        match = next((m for level in index.levels(path) if (m := index.matching(name, level))), [])
         if not match:
             return [], False
         found.extend(match)
@@ -93,7 +124,7 @@ def _allowed(tree, family, services, kind):
         # A proxy may well serve it on a port of its own.
         return None
     if _variable(services):
-        settings = [v for path, v in tree.dotenvs.items() if posixpath.dirname(path) == family.folder]
+        settings = [values for path, values in tree.dotenvs.items() if posixpath.dirname(path) == family.folder]
         hosts |= {number(value.text) for values in settings for value in values.values() if number(value.text)}
     return hosts if kind == PUBLISHED else hosts | inside
 
@@ -125,7 +156,7 @@ def ports(tree):
                     continue
                 if None in groups or any(port in group for group in groups):
                     continue
-                elsewhere = [] if exact else [m for name in row.names for m in _matching(tree.families, name)]
+                elsewhere = [] if exact else [m for name in row.names for m in _index(tree).matching(name)]
                 others = [_allowed(tree, family, services, kind) for family, services in elsewhere]
                 if any(group is None or port in group for group in others):
                     continue
@@ -159,13 +190,15 @@ def containers(tree):
     for document in tree.documents.values():
         for rows in _tables(document):
             named = [(row, name) for row in rows for name in _containers(row)]
-            for family in tree.families:
-                own = {s.container or s.name: s for s in family.services()}
-                own.update({name: s for s in family.services() for name in (s.name, *_default_names(family, s))})
-                known = [(row, name) for row, name in named if name in own]
-                if len(known) >= _NAMED_ENOUGH and 2 * len(known) >= len(named):
+            hits = {}
+            for _row, name in named:
+                for family, _services in _index(tree).containers(name):
+                    hits.setdefault(family.folder, [family, 0])[1] += 1
+            for family, count in sorted(hits.values(), key=lambda hit: -hit[1])[:1]:
+                if count >= _NAMED_ENOUGH and 2 * count >= len(named):
+                    own = {s.container or s.name: s for s in family.services()}
+                    own.update({name: s for s in family.services() for name in (s.name, *_default_names(family, s))})
                     yield from _strangers(family, own, named)
-                    break
 
 
 def _strangers(family, own, named):
@@ -193,20 +226,25 @@ def _strangers(family, own, named):
                 yield Finding("doc-container", row.place, f"{row.names[0]}: {name}", reason, (service.place,))
 
 
-def _described(tree, document):
-    """Return the Families of which a document's tables name at least a few services."""
-    found = []
-    for family in tree.families:
-        rows = [row for row in document.rows if row.table is not None]
-        names = {
-            service.name
-            for row in rows
-            for service in family.services()
-            if row.container in (service.container, service.name) or any(_likeness(service, n) == 2 for n in row.names)
-        }
-        if len(names) >= _NAMED_ENOUGH and 2 * len(names) >= len({s.name for s in family.services()}):
-            found.append(family)
-    return found
+def _described(tree, path, document):
+    """Return the Families, of those nearest to a document, of which its tables name at least a few services."""
+    index = _index(tree)
+    rows = [row for row in document.rows if row.table is not None]
+    for level in index.levels(path) if rows else ():
+        named = {}
+        for row in rows:
+            hits = [hit for name in row.names for hit in index.pick(index.by_words, words(name), level)]
+            for family, services in hits + index.pick(index.by_container, row.container, level):
+                names = named.setdefault(family.folder, (family, set()))[1]
+                names.update(service.name for service in services)
+        found = [
+            family
+            for _folder, (family, names) in sorted(named.items())
+            if len(names) >= _NAMED_ENOUGH and 2 * len(names) >= len({s.name for s in family.services()})
+        ]
+        if found:
+            return found
+    return []
 
 
 def _title(family):
@@ -258,8 +296,8 @@ def _expected(count, described):
 
 def counts(tree):
     """Yield doc-count."""
-    for document in tree.documents.values():
-        described = _described(tree, document) if document.counts else []
+    for path, document in tree.documents.items():
+        described = _described(tree, path, document) if document.counts else []
         for count in document.counts if described else ():
             if any(_PAST.search(heading) for heading in count.headings):
                 continue
@@ -320,9 +358,7 @@ def _strange(one, two):
 def missing(tree):
     """Yield doc-missing."""
     for path, document in tree.documents.items():
-        for family in _described(tree, document):
-            if not posixpath.dirname(family.folder).startswith(posixpath.dirname(path)) and len(tree.families) > 1:
-                continue
+        for family in _described(tree, path, document):
             services = [s for s in family.views[0].services.values() if s.ports and not s.profiles]
             absent = [s for s in services if not _has(document, s)]
             if absent and len(services) - len(absent) >= 4 and 4 * len(absent) <= len(services):

@@ -10,16 +10,26 @@ from .model import Finding
 from .texts import number
 
 
-def _nearest(path, everything):
-    """Return the items of the same file, of the same folder, and of all folders beside and below it, in this order.
+class _Placed:
+    """Things of manifests by file, by folder, and by every folder above."""
 
-    :arg everything: [(path, item)]
-    """
-    folder = posixpath.dirname(path)
-    above = posixpath.join(posixpath.dirname(folder), "")
-    same = [item for name, item in everything if name == path]
-    here = [item for name, item in everything if posixpath.dirname(name) == folder]
-    return [same, here, [item for name, item in everything if name.startswith(above)]]
+    def __init__(self, everything):
+        self.by_file, self.by_folder, self.below = {}, {}, {}
+        for path, item in everything:
+            folder = posixpath.dirname(path)
+            self.by_file.setdefault(path, []).append(item)
+            self.by_folder.setdefault(folder, []).append(item)
+            while True:
+                self.below.setdefault(folder, []).append(item)
+                if not folder:
+                    break
+                folder = posixpath.dirname(folder)
+
+    def nearest(self, path):
+        """Return the things of the same file, of the same folder, and of all folders beside and below it."""
+        folder = posixpath.dirname(path)
+        groups = (self.by_file.get(path), self.by_folder.get(folder), self.below.get(posixpath.dirname(folder)))
+        return [group for group in groups if group]
 
 
 def _selected(service, workloads):
@@ -34,16 +44,18 @@ def _selected(service, workloads):
 
 def services(tree):
     """Yield service-target-port."""
-    workloads = [(path, w) for path, found in tree.manifests.items() for w in found.workloads]
+    placed = _Placed((path, w) for path, found in tree.manifests.items() for w in found.workloads)
+    by_name = {}
+    for workload in placed.below.get("", ()):
+        by_name.setdefault(workload.name, []).append(workload)
     for path, found in tree.manifests.items():
         for service in found.services:
             if not service.selector:
                 continue
-            selected = next((s for group in _nearest(path, workloads) if (s := _selected(service, group))), [])
+            selected = next((s for group in placed.nearest(path) if (s := _selected(service, group))), [])
             # Patches of the same workload elsewhere may declare more.
-            names = {workload.name for workload in selected}
-            selected = selected + [w for _path, w in workloads if w.name in names and w not in selected]
-            yield from _service(service, selected)
+            names = sorted({workload.name for workload in selected})
+            yield from _service(service, selected + [w for name in names for w in by_name[name]])
 
 
 def _service(service, selected):
@@ -87,11 +99,10 @@ def probes(tree):
 
 def ingresses(tree):
     """Yield ingress-port."""
-    everything = [(path, s) for path, found in tree.manifests.items() for s in found.services]
+    placed = _Placed((path, s) for path, found in tree.manifests.items() for s in found.services)
     for path, found in tree.manifests.items():
         for backend in found.backends:
-            groups = _nearest(path, [(p, s) for p, s in everything if _is_backend(s, backend)])
-            named = next((group for group in groups if group), [])
+            named = next((s for g in placed.nearest(path) if (s := [x for x in g if _is_backend(x, backend)])), [])
             ports = [port for service in named for port in service.ports]
             if not ports or any(backend.port in (str(port.port), port.name) for port in ports) or "$" in backend.port:
                 continue

@@ -253,11 +253,11 @@ def dotenvs(tree):
     for path, values in tree.dotenvs.items():
         if path in used or re.search(r"(?i)prod|stag|live|docker", posixpath.basename(path)):
             continue
-        for family in (f for f in tree.families if f.folder == posixpath.dirname(path)):
-            for name, value in values.items():
-                for reference in references(value.text, value.place):
-                    if is_local(reference.host) and reference.scheme in images.STORE_SCHEMES:
-                        yield from _on_host(tree, family, name, reference)
+        family = tree.by_folder.get(posixpath.dirname(path))
+        for name, value in values.items() if family else ():
+            for reference in references(value.text, value.place):
+                if is_local(reference.host) and reference.scheme in images.STORE_SCHEMES:
+                    yield from _on_host(tree, family, name, reference)
 
 
 def _on_host(tree, family, name, reference):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -65,8 +66,14 @@ class Tree:
     prometheus: dict = field(default_factory=dict)  # {path: Prometheus}
     manifests: dict = field(default_factory=dict)  # {path: Manifests}
     documents: dict = field(default_factory=dict)  # {path: Document}
+    index: object = None  # of the rules about documents
     _mounts: dict | None = None
     _known: dict = field(default_factory=dict)
+
+    @functools.cached_property
+    def by_folder(self):
+        """Return {folder: Family}."""
+        return {family.folder: family for family in self.families}
 
     def environment(self, family, service):
         """Return ({NAME: Value}, whether it is all known) of a container: its files', then its own."""
@@ -108,11 +115,9 @@ class Tree:
                 return self._mounts[folder]
             folder = posixpath.dirname(folder)
         folder = posixpath.dirname(path)
-        while True:
-            near = [family for family in self.families if family.folder == folder]
-            if near or not folder:
-                return near
+        while folder and folder not in self.by_folder:
             folder = posixpath.dirname(folder)
+        return [self.by_folder[folder]] if folder in self.by_folder else []
 
     def listens(self, family, definitions):
         """Return the Listens of a service over all its definitions."""

@@ -132,10 +132,8 @@ def _firewall(assignments, rows, filters):
         yield _finding(
             "firewall-not-loaded", "ufw", "ufw is enabled in /etc/ufw/ufw.conf, the kernel has none of its rules"
         )
-    for finding in _bypassed(rows, filters):
-        yield finding
-    for finding in _unused_rules(assignments, rows, filters):
-        yield finding
+    yield from _bypassed(rows, filters)
+    yield from _unused_rules(assignments, rows, filters)
 
 
 def _drift_of(assignments, view):
@@ -198,8 +196,7 @@ def _stacks(assignments, rows, view, ephemeral, reserved):
         count = sum(1 for a in assignments if a["stack"] == stack)
         yield _finding("stack-not-running", stack, "{0} endpoints are declared, no container runs".format(count))
     for assignment in assignments:
-        for finding in _judge_declared(assignment, rows, assignment["stack"] in running):
-            yield finding
+        yield from _judge_declared(assignment, rows, assignment["stack"] in running)
         port = assignment["published"]
         if ephemeral[0] <= port <= ephemeral[1] and port not in reserved:
             yield _finding("ephemeral-port", assignment["id"], "{0} is inside {1}-{2}".format(port, *ephemeral))

@@ -140,8 +140,7 @@ def _links(folder):
     """Yield the entries of a folder, none where it is gone or may not be read."""
     try:
         with os.scandir(folder) as found:
-            for entry in found:
-                yield entry
+            yield from found
     except OSError:
         return
 

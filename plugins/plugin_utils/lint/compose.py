@@ -90,7 +90,8 @@ class _Reader:
         if node.kind == "map":
             for key, (_key, value) in node.pairs.items():
                 if value.kind == "text":
-                    found[key] = self.value(value)
+                    given = self.environment.get(key, UNKNOWN) if value.empty else self.text(value)
+                    found[key] = Value(given, Place(self.name, value.line))
         for item in node.items:
             match = _SET.match(self.text(item)) if item.kind == "text" else None
             if match:

@@ -24,7 +24,7 @@ _TABLE = """
 postgres postgresql postgis timescaledb timescaledb-ha pgvector postgres-alpine alloydb-omni: 5432 (store settled)
 mysql mysql-server percona percona-server mariadb: 3306 33060 33062 (store settled)
 mongo mongodb mongodb-community-server percona-server-mongodb: 27017 (store settled)
-redis valkey keydb dragonfly: 6379 (store settled)
+redis valkey keydb dragonfly redis-sentinel: 6379 26379 (store settled)
 redis-stack redis-stack-server: 6379 8001 (store settled)
 memcached: 11211 (store settled)
 elasticsearch opensearch: 9200 9300 9600 9650 (store settled)

@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import host_port, is_wildcard
 
 from . import images
 from .model import Finding
 from .projects import for_development
-
-_CONFIGURED = re.compile(r"(?i)(\.(conf|cnf|ya?ml|toml|ini|cfg|json|xml|properties)|\.d|^/etc/.*|/conf|/config)$")
+from .tree import configured
 
 
 def _image(tree, family, service):
@@ -75,17 +72,10 @@ def _targets(tree, family, service):
     elif not service.build:
         image = images.known(service.image)
         _values, complete = tree.environment(family, service)
-        if not image or not image.settled or not complete or _own_configuration(service):
+        if not image or not image.settled or not complete or configured(service):
             return
         for port in service.ports:
             if port.target not in image.ports and port.target not in known.mentioned:
                 have = ", ".join(map(str, image.ports))
                 evidence = f"target {port.target}, but {service.image} listens on {have}"
                 yield Finding("target-port", port.place, f"{service.name}: {port.target}", evidence)
-
-
-def _own_configuration(service):
-    """Tell whether a file or script that is not read here may set the ports."""
-    if any(_CONFIGURED.search(target.rstrip("/")) for _source, target in service.volumes) or service.configs:
-        return True
-    return any(".sh" in value.text for value in service.command)

@@ -13,6 +13,8 @@ from .model import Finding, Reference
 from .texts import command_references, is_local, number, references
 
 _NO_ADDRESS = re.compile(r"(?i)(image|tag|version|password|secret|token|_key$)")
+# Variables that name addresses as somebody outside of the network sees them.
+_OUTSIDE = re.compile(r"(?i)(public|external|origin|cors|allowed|redirect|callback|browser)")
 _HOST = re.compile(r"^(.*?)_?(HOST|HOSTNAME|SERVER)$", re.IGNORECASE)
 # Variables by which processes are told where to listen.
 _LISTEN = re.compile(
@@ -156,7 +158,7 @@ def upstreams(tree):
 
 def _of_variable(name, value, values):
     """Return [Reference] of a variable: hosts with ports in its value, or its port with the host of its partner."""
-    if _NO_ADDRESS.search(name):
+    if _NO_ADDRESS.search(name) or _OUTSIDE.search(name):
         return []
     found = references(value.text, value.place)
     match = _HOST.match(name)

@@ -14,6 +14,10 @@ from .texts import UNKNOWN, command_references, is_local, number, numbers, refer
 
 _FOR_OTHERS = re.compile(r"(?i)(external|public|publish|host_port|hostport|node_port|forward|mapped)")
 _OF_PORT = re.compile(r"(?i)(port|listen|addr|bind|url|endpoint|server)")
+_CONFIGURATION = re.compile(r"(?i)(\.(conf|cnf|ya?ml|toml|ini|cfg|json|xml|properties)|\.d|^/etc/.*|/conf|/config)$")
+# Mounts that say nothing of the ports that the process itself has.
+_NO_PORTS = re.compile(r"/etc/(prometheus|alertmanager|localtime|timezone|ssl)|provision|dashboards|initdb\.d")
+_CONFIGURATION_NAMED = re.compile(r"\.(sh|conf|cnf|toml|ini)\b|sentinel")
 _NGINX_FOLDER = "/etc/nginx"
 
 
@@ -164,7 +168,7 @@ class Tree:
                 known.mentioned |= numbers(command.text)
             known.settled = bool(stage.exposed) and not service.command
         elif image and not service.build:
-            known.settled = image.settled
+            known.settled = image.settled and not configured(service)
         if image:
             known.ports.update(image.ports)
         listens = self.nginx_listens(family, service)
@@ -221,6 +225,15 @@ class Tree:
             )
             replaced = replaced or whole or "nginx.conf" in names
         return found if replaced and found else None
+
+
+def configured(service):
+    """Tell whether a file or script that is not read here may set a service's ports."""
+    for _source, target in service.volumes:
+        if _CONFIGURATION.search(target.rstrip("/")) and not _NO_PORTS.search(target):
+            return True
+    command = " ".join(value.text for value in service.command)
+    return bool(service.configs or _CONFIGURATION_NAMED.search(command))
 
 
 def _own_ports(text, names):

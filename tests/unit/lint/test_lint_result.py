@@ -279,6 +279,109 @@ def test_the_page_of_codes_is_current(root):
     assert codes.markdown_table() in page
 
 
+PORT_DOCUMENT = """# Port Mapping
+
+**Status:** Production - 20 Services Running
+
+## Table 1: OptiInfra Platform Services (20 Services)
+
+| # | Layer | Service | Port(s) | Container Name | Purpose |
+|---|-------|---------|---------|----------------|---------|
+| 1 | **Collection** | Data Collector API | 8005 | optiinfra-collector | API |
+| 2 | **Collection** | Data Collector Worker 1 | - | optiinfra-data-collector-beat | Scheduler |
+| 3 | **Collection** | Data Collector Worker 2 | - | optiinfra-data-collector (worker) | Worker |
+| 4 | **Storage** | PostgreSQL | 5432 | optiinfra-postgres | Database |
+| 5 | **Storage** | ClickHouse | 8123, 9000 | optiinfra-clickhouse | Metrics |
+| 6 | **Storage** | Qdrant | 6333, 6334 | optiinfra-qdrant | Vectors |
+| 7 | **Orchestration** | Orchestrator | 8080 | optiinfra-orchestrator | Agents |
+| 8 | **Agent** | Cost Agent | 8001 | optiinfra-cost-agent | Cost |
+| 9 | **Agent** | Performance Agent | 8002 | optiinfra-performance-agent | Tuning |
+| 10 | **Agent** | Resource Agent | 8003 | optiinfra-resource-agent | Resources |
+| 11 | **Agent** | Application Agent | 8004 | optiinfra-application-agent | Quality |
+| 12 | **Monitoring** | Prometheus | 9090 | optiinfra-prometheus | Metrics |
+| 13 | **Workflow** | Flower (Celery Monitor) | 5555 | optiinfra-flower | Tasks |
+| 14 | **Network** | OptiInfra Network | - | optiinfra | Network |
+
+**Total Services:** 20 containers
+
+## Table 2: Vultr Demo Application
+
+| # | Service | Internal Port | External Port | Container Name |
+|---|---------|---------------|---------------|----------------|
+| 1 | **vLLM Server** | 8000 | **8100** | vllm-server |
+| 2 | **Chat API** | 8080 | **8200** | chat-api |
+| 3 | **Prometheus** | 9090 | **9091** | prometheus-demo |
+| 4 | **DCGM Exporter** | 9400 | **9401** | dcgm-exporter |
+| 5 | **Locust** | 8089 | **8090** | locust |
+
+**Total Services:** 5 containers
+
+### OptiInfra Platform:
+- **Unique Ports:** 19 ports
+- **Layers:** 6 (Collection, Storage, Orchestration, Agent, Monitoring, Portal)
+
+### Combined:
+- **Total Containers:** 25
+- **Total Unique Ports:** 24 ports
+
+### Monitoring Layer (4 services)
+- 9090 - Prometheus
+- 5555 - Flower
+"""
+GATEWAY_DOCUMENT = """Service Port Assignments
+
+Service Port Purpose Configuration File
+Node.js API Gateway 13100 Primary API server src/server.js
+Go Backend API 8080 Distributed inference API config.go
+Go Backend Web 8081 Web interface quickstart.go
+Ollama Engine 11434 Model serving Docker config
+Grafana 3001 Monitoring dashboards docker-compose.yml
+
+PORT=13100
+API_PORT=13100
+GO_API_PORT=11434
+OLLAMA_NODES=http://localhost:11434
+
+ollamamax-api:
+  ports:
+    - "13100:13100"  # API server
+    - "3000:3000"    # Web interface
+
+grafana:
+  ports:
+    - "3001:3000"
+"""
+
+
+def test_what_the_port_documents_say_wrong_is_found_and_nothing_else(lint, root):
+    files = {"ports.md": PORT_DOCUMENT, "gateway.md": GATEWAY_DOCUMENT}
+    for stack in ("optiinfra", "vultr_demo", "ollamamax"):
+        files[f"{stack}/compose.yaml"] = (root / "roles" / stack / "files" / "compose.yaml").read_text()
+    found = lint(files)["findings"]
+    assert {(f["code"], f["subject"]) for f in found if f["severity"] != "info"} == {
+        ("doc-count", "20 Services Running"),
+        ("doc-count", "(20 Services)"),
+        ("doc-count", "Total Services: 20"),
+        ("doc-count", "Layers: 6"),
+        ("doc-count", "Total Containers: 25"),
+        ("doc-count", "(4 services)"),
+        ("doc-container", "Data Collector Worker 1: optiinfra-data-collector-beat"),
+        ("doc-container", "optiinfra-data-collector (worker)"),
+        ("doc-container", "optiinfra"),
+        ("doc-variable", "GO_API_PORT=11434"),
+    }
+    evidence = {f["subject"]: f["evidence"] for f in found}
+    assert evidence["(20 Services)"] == "says 20; the files have OptiInfra Platform: 19"
+    assert evidence["Total Containers: 25"] == "says 25; the files have all: 24"
+    assert evidence["Layers: 6"] == "says 6; the files have OptiInfra Platform: 7"
+    assert evidence["optiinfra"] == "it is a network, not a container (optiinfra)"
+    shared = {f["subject"] for f in found if f["code"] == "port-shared"}
+    assert shared == {f"{port}/tcp" for port in (3000, 3001, 5432, 6379, 8080, 9090)}
+    assert [f["subject"] for f in found if f["code"] == "doc-layer"] == ["Flower"]
+    notes = {"port-shared", "doc-layer", "doc-clash", "doc-missing"}
+    assert {f["code"] for f in found if f["severity"] == "info"} == notes
+
+
 def test_this_repository_has_no_false_finding(root):
     result = audit.lint([str(root)], str(root))
     # The three stacks want some of the same ports, which is true, and what port_plan is for.

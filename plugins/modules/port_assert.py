@@ -125,7 +125,11 @@ def _view(docker_host, needs_engine):
 
 
 def _serving(params, assignments):
-    project = params["project"] or assignments[0]["stack"]
+    of = {}
+    for assignment in assignments:
+        of.setdefault(params["project"] or assignment["stack"], []).append(assignment)
+    if params["project"]:
+        of.setdefault(params["project"], [])
     deadline = time.monotonic() + params["timeout"]
     while True:
         view = _view(params["docker_host"], needs_engine=True)
@@ -133,7 +137,12 @@ def _serving(params, assignments):
         def last_words(container):
             return _engine.Engine(params["docker_host"]).last_words(container.id)
 
-        result = _judge.serving(assignments, project, view, params["services"], _probe.ask_all, last_words)
+        result = {"endpoints": [], "services": [], "problems": [], "stand_ins": {}}
+        for project, own in of.items():
+            found = _judge.serving(own, project, view, params["services"], _probe.ask_all, last_words)
+            for key in ("endpoints", "services", "problems"):
+                result[key] += found[key]
+            result["stand_ins"].update(found["stand_ins"])
         if not result["problems"] or time.monotonic() >= deadline:
             return result
         time.sleep(PAUSE)

@@ -203,3 +203,18 @@ def _command(pid):
             return handle.read()
     except OSError:
         return ""
+
+
+def test_several_stacks_are_each_served_by_their_own_project(module, container, project, port):
+    other = project + "-other"
+    second = next(p for p in range(port + 1, port + 100) if p != port)
+    container("-p", f"127.0.0.1:{port}:80")
+    container("-p", f"127.0.0.1:{second}:80", "--label", f"com.docker.compose.project={other}")
+    both = [assigned(project, port), assigned(other, second)]
+    result = module("port_assert", assignments=both, state="serving", timeout=10)
+    assert not result.get("failed"), result["msg"]
+    assert [row["service"] for row in result["services"]] == ["web", "web"]
+    swapped = [assigned(project, second), assigned(other, port)]
+    result = module("port_assert", assignments=swapped, state="serving")
+    assert result["failed"]
+    assert len([text for text in result["problems"] if "is answered by container" in text]) == 2

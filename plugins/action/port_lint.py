@@ -11,12 +11,14 @@ import tempfile
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.optiinfra.platform.plugins.module_utils import _accept
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 from ansible_collections.optiinfra.platform.plugins.plugin_utils.lint import audit, baseline, codes, sarif
 
 ACCEPT = {
     "code": {"type": "str", "required": True},
+    "subject": {"type": "str", "required": True},
     "file": {"type": "str"},
-    "subject": {"type": "str"},
     "until": {"type": "str"},
     "reason": {"type": "str"},
 }
@@ -32,10 +34,6 @@ SPEC = {
 }
 
 
-class LintError(ValueError):
-    """An option that cannot be used; the message names it."""
-
-
 def _write(path, text, check):
     """Write a file whole when it differs, and tell whether it did."""
     try:
@@ -49,7 +47,7 @@ def _write(path, text, check):
         os.chmod(handle.name, 0o644)
         os.replace(handle.name, path)
     except OSError as exc:
-        raise LintError(f"{path} cannot be written: {exc.strerror or exc}") from None
+        raise StackError(f"{path} cannot be written: {exc.strerror or exc}") from None
     return True
 
 
@@ -65,7 +63,7 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(argument_spec=SPEC)
         try:
             found, changed = self._lint(args)
-        except (LintError, baseline.BaselineError) as exc:
+        except StackError as exc:
             return {**result, "failed": True, "msg": str(exc)}
         result.update(found, changed=changed, report=audit.report(found))
         least = args["fail_on"]
@@ -83,28 +81,35 @@ class ActionModule(ActionBase):
         paths = [self._path(text) for text in args["paths"]]
         for text, path in zip(args["paths"], paths, strict=True):
             if not path.exists():
-                raise LintError(f"paths: there is no {text!r} on the controller ({path})")
+                raise StackError(f"paths: there is no {text!r} on the controller ({path})")
         if not paths:
-            raise LintError("paths: at least one file or folder is expected")
+            raise StackError("paths: at least one file or folder is expected")
         folders = [str(path if path.is_dir() else path.parent) for path in paths]
         root = self._path(args["root"]) if args["root"] else Path(os.path.commonpath(folders))
         for path in paths:
             if not path.is_relative_to(root):
-                raise LintError(f"root: {path} is not below {root}")
-        accept = baseline.checked(args["accept"], "accept")
+                raise StackError(f"root: {path} is not below {root}")
+        accept = baseline.checked(args["accept"])
         file = self._path(args["baseline"]) if args["baseline"] else None
         if args["update_baseline"] and not file:
-            raise LintError("update_baseline: needs the option baseline, the file to write")
-        known = baseline.read(file) if file and (file.exists() or not args["update_baseline"]) else []
-        today = datetime.date.today().isoformat()
-        found = audit.lint([str(path) for path in paths], str(root), args["exclude"], [*known, *accept], today)
-        used = found.pop("used")
+            raise StackError("update_baseline: needs the option baseline, the file to write")
+        known, lines = baseline.read(file) if file and (file.exists() or not args["update_baseline"]) else ([], [])
+        names = [str(path) for path in paths]
+        today = "" if args["update_baseline"] else datetime.date.today().isoformat()
+        found = audit.lint(names, str(root), args["exclude"], [*accept, *known], today)
+        unneeded = found.pop("unneeded")
         changed = False
         if args["update_baseline"]:
-            text = baseline.text_of(baseline.updated(known, found["findings"], used))
+            # What the option accepts need not be in the file as well.
+            rest = [f for f in found["accepted"] if _accept.split([f], accept, "")[0]] + found["findings"]
+            text = baseline.text_of(baseline.updated(known, rest))
             changed = _write(file, text, self._task.check_mode)
-            found["accepted"] += [{**finding, "reason": ""} for finding in found["findings"]]
+            found["accepted"] += found["findings"]
             found["findings"] = []
+        elif file:
+            name = os.path.relpath(file, root).replace(os.sep, "/")
+            found["findings"] += audit.about_baseline(name, known, lines, unneeded)
+            found["findings"].sort(key=lambda f: -codes.SEVERITIES.index(f["severity"]))
         if args["sarif"]:
             text = json.dumps(sarif.to_sarif(found), indent=2) + "\n"
             changed = _write(self._path(args["sarif"]), text, self._task.check_mode) or changed

@@ -12,13 +12,15 @@ from ._stack import StackError
 KEYS = ("code", "subject", "until", "reason")
 
 
-def checked(items, codes, where="accept"):
+def checked(items, codes, where="accept", more=()):
     """Return the entries of a baseline.
 
     :arg codes: the codes that there are
     :arg where: what they were given by, for messages
+    :arg more: further keys that an entry may have, which then have to be the finding's as well
     :raises StackError: naming entry, key and value
     """
+    keys = KEYS + tuple(more)
     if not isinstance(items, list):
         raise StackError("{0}: a list of findings is expected, not {1}".format(where, type(items).__name__))
     out = []
@@ -26,14 +28,14 @@ def checked(items, codes, where="accept"):
         place = "{0}[{1}]".format(where, index)
         if not isinstance(item, dict):
             raise StackError("{0}: {1!r}: code and subject of a finding are expected".format(place, item))
-        strange = sorted(str(key) for key in item if key not in KEYS)
+        strange = sorted(str(key) for key in item if key not in keys)
         if strange:
-            raise StackError("{0}.{1}: there is {2}".format(place, strange[0], ", ".join(KEYS)))
+            raise StackError("{0}.{1}: there is {2}".format(place, strange[0], ", ".join(keys)))
         if item.get("code") not in codes:
             raise StackError("{0}.code: {1!r} is not one of {2}".format(place, item.get("code"), ", ".join(codes)))
         if not isinstance(item.get("subject"), str) or not item["subject"]:
             raise StackError("{0}.subject: {1!r} is no subject of a finding".format(place, item.get("subject")))
-        out.append({key: _text(item.get(key)) for key in KEYS})
+        out.append({key: _text(item.get(key)) for key in keys})
         if out[-1]["until"] and not _is_day(out[-1]["until"]):
             raise StackError("{0}.until: {1!r} is no day such as 2027-06-30".format(place, out[-1]["until"]))
     return out
@@ -53,7 +55,8 @@ def _is_day(text):
 
 def _covers(item, finding):
     pattern = ".*".join(re.escape(part) for part in item["subject"].split("*"))
-    return item["code"] == finding["code"] and re.match(pattern + r"\Z", finding["subject"]) is not None
+    same = item["code"] == finding["code"] and re.match(pattern + r"\Z", finding["subject"]) is not None
+    return same and all(finding.get(key) == item[key] for key in item if key not in KEYS and item[key])
 
 
 def split(findings, items, today):

@@ -55,11 +55,12 @@ options:
         description: The finding's code.
         type: str
         required: true
+      subject:
+        description: The finding's subject, in which C(*) stands for anything.
+        type: str
+        required: true
       file:
         description: The finding's file. Any file without it.
-        type: str
-      subject:
-        description: The finding's subject. Any subject without it.
         type: str
       until:
         description: The last day on which it is accepted, as C(YYYY-MM-DD).
@@ -68,7 +69,10 @@ options:
         description: Why it is accepted.
         type: str
   baseline:
-    description: A YAML file on the controller with a list of the same form as O(accept).
+    description:
+      - A YAML or JSON file on the controller with more findings that are accepted, as a list of what O(accept) takes or
+        below the key C(accept). There O(accept[].reason) has to be given, and an entry that is over, or that covers
+        nothing, is a finding itself.
     type: path
   update_baseline:
     description:

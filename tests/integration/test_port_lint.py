@@ -43,7 +43,7 @@ PLAY = """
         - {paths: ["{{ tree }}"], root: "{{ tree }}/sub"}
         - {paths: ["{{ tree }}"], baseline: nowhere.yml}
         - {paths: ["{{ tree }}"], update_baseline: true}
-        - {paths: ["{{ tree }}"], accept: [{code: nonsense}]}
+        - {paths: ["{{ tree }}"], accept: [{code: nonsense, subject: x}]}
         - {paths: ["{{ tree }}"], sarif: /does/not/exist/x.sarif}
         - {paths: ["{{ tree }}"], fail_on: sometimes}
         - {paths: ["{{ tree }}"], pahts: 1}
@@ -88,7 +88,7 @@ def results(tmp_path_factory):
 def test_it_needs_no_connection_and_fails_with_its_report(results):
     failing = results["failing"]
     assert failing["failed"]
-    assert failing["msg"].startswith("warning store-exposed        compose.yaml:4: db: 5432: published on *:5432")
+    assert failing["msg"].startswith("warning  store-exposed  compose.yaml:4  db: 5432: published on *:5432;")
     assert [f["code"] for f in failing["findings"]] == ["store-exposed"]
     assert failing["files"] == {"compose": 1}
 
@@ -120,7 +120,7 @@ def test_a_baseline_is_written_once_and_accepts(results):
                 "paths: at least one file or folder",
                 "paths: there is no '/does/not/exist' on the controller",
                 "is not below",
-                "nowhere.yml cannot be read",
+                "baseline: there is no file",
                 "update_baseline: needs the option baseline",
                 "accept[0].code: 'nonsense' is not one of",
                 "x.sarif cannot be written",

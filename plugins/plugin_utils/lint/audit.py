@@ -8,6 +8,8 @@ import os
 import posixpath
 import re
 
+from ansible_collections.optiinfra.platform.plugins.module_utils import _accept
+
 from . import (
     compose,
     dockerfile,
@@ -193,50 +195,58 @@ def _split_ignored(findings, ignores):
     return left, hidden
 
 
-def accepts(item, finding, today):
-    """Tell whether an accepted item covers a finding: by code, and by file and subject where it names them."""
-    if item.get("until") and str(item["until"]) < today:
-        return False
-    return item["code"] == finding.code and all(
-        item.get(key) in (None, value) for key, value in (("file", finding.place.file), ("subject", finding.subject))
-    )
-
-
 def lint(paths, root, exclude=(), accept=(), today=""):
-    """Return {findings, ignored, accepted, files, skipped, used} of an audit; ``used`` are indexes of ``accept``.
+    """Return {findings, ignored, accepted, unneeded, files, skipped} of an audit.
 
     :arg paths: absolute files and folders
     :arg root: the folder that paths in findings are relative to
-    :arg accept: [{code, file?, subject?, until?, reason?}] of findings that are known
+    :arg accept: [{code, subject, file, until, reason}] of findings that are known
+    :arg today: as YYYY-MM-DD
     """
     audit = _Audit(os.path.abspath(root))
     audit.read(paths, exclude)
     left, hidden = _split_ignored(audit.judge(), audit.ignores)
-    findings, accepted, used = [], [], set()
-    for finding in sorted(left, key=lambda f: f.rank):
-        covering = [index for index, item in enumerate(accept) if accepts(item, finding, today)]
-        used.update(covering[:1])
-        if covering:
-            accepted.append({**finding.as_dict(), "reason": accept[covering[0]].get("reason") or ""})
-        else:
-            findings.append(finding.as_dict())
+    findings = [finding.as_dict() for finding in sorted(left, key=lambda f: f.rank)]
+    findings, accepted, unneeded = _accept.split(findings, accept, today)
     return {
         "findings": findings,
         "ignored": [{**finding.as_dict(), "reason": reason} for finding, reason in hidden],
         "accepted": accepted,
+        "unneeded": unneeded,
         "files": dict(sorted(audit.counts.items())),
         "skipped": audit.skipped,
-        "used": used,
     }
 
 
+def about_baseline(name, entries, lines, unneeded):
+    """Return findings about entries of a baseline that are over, or that cover nothing.
+
+    :arg name: the baseline's file, relative to the root
+    :arg lines: the line of each entry
+    """
+    found = []
+    for code, item in unneeded:
+        for entry, line in zip(entries, lines, strict=True):
+            if entry is item:
+                until = f" until {item['until']}" if code == "acceptance-expired" else ""
+                evidence = f"accepted{until}, and it is there" if until else "accepted, and there is no such finding"
+                subject = f"{item['code']}: {item['subject']}"
+                found.append(Finding(code, Place(name, line), subject, evidence).as_dict())
+    return found
+
+
 def report(result):
-    """Return the lines of a report: the findings above severity info, and the totals."""
-    lines = [
-        f"{f['severity']:7} {f['code']:20} {f['file']}:{f['line']}: {f['subject']}: {f['evidence']}. {f['remedy']}."
+    """Return the lines of a report: findings above notes in columns, what to do, and the numbers."""
+    shown = [
+        (f["severity"], f["code"], f"{f['file']}:{f['line']}", f"{f['subject']}: {f['evidence']}")
         for f in result["findings"]
         if f["severity"] != "info"
     ]
+    widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in shown
+    ]
+    lines += [f"{code}: {CODES[code].remedy}." for code in dict.fromkeys(row[1] for row in shown)]
     counts = {severity: sum(1 for f in result["findings"] if f["severity"] == severity) for severity in SEVERITIES}
     return [
         *lines,

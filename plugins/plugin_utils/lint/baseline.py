@@ -1,78 +1,75 @@
 # Copyright: (c) 2026, The optiinfra.platform maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Known findings: what is accepted, given as an option or kept in a baseline file."""
+"""The file of findings that are known and accepted: read with its lines, and written."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import yaml
+from ansible_collections.optiinfra.platform.plugins.module_utils import _accept
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
 from .codes import CODES
+from .model import Unreadable
+from .yamltree import load
 
-KEYS = ("code", "file", "subject", "until", "reason")
+# An entry counts in this file only.
+MORE = ("file",)
+_ORDER = ("code", "file", "subject", "until", "reason")
+_HEAD = "# Findings of port_lint that are accepted. Say why in reason, and in until the last day, if there is one.\n"
+_FIRST_REASON = "there when the baseline was written"
 
 
-class BaselineError(ValueError):
-    """A list of accepted findings that cannot be used; the message says where and why."""
+def checked(items, where="accept"):
+    """Return the entries of a list of accepted findings.
 
-
-def checked(items, source):
-    """Return a list of accepted findings whose keys are known and whose values can be meant.
-
-    :arg source: what to call it in errors
-    :raises BaselineError: naming source, item, key and value
+    :raises StackError: naming entry, key and value
     """
-    if not isinstance(items, list):
-        raise BaselineError(f"{source}: a list of findings is expected, not {type(items).__name__}")
-    found = []
-    for index, item in enumerate(items):
-        where = f"{source}[{index}]"
-        if not isinstance(item, dict):
-            raise BaselineError(f"{where}: a mapping with the key code is expected, not {item!r}")
-        unknown = [key for key in item if key not in KEYS]
-        if unknown:
-            raise BaselineError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(KEYS)}")
-        entry = {key: str(value) for key, value in item.items() if value is not None}
-        if entry.get("code") not in CODES:
-            raise BaselineError(f"{where}.code: {entry.get('code')!r} is not one of {', '.join(CODES)}")
-        if "until" in entry and not re.fullmatch(r"\d{4}-\d\d-\d\d", entry["until"]):
-            raise BaselineError(f"{where}.until: {entry['until']!r} is no day such as 2027-06-30")
-        found.append(entry)
-    return found
+    return _accept.checked(items, CODES, where, MORE)
 
 
 def read(path):
-    """Return the accepted findings of a baseline file.
+    """Return (entries, their lines) of a baseline: a list, or one below the key ``accept``.
 
-    :raises BaselineError: naming the file
+    :raises StackError: naming file, entry, key and value
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BaselineError(f"baseline: {path} cannot be read: {exc}") from None
-    try:
         items = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        raise BaselineError(f"baseline: {path}: not YAML: {' '.join(str(exc).split())[:200]}") from None
-    return checked(items if items is not None else [], str(path))
+        documents = load(text)
+    except FileNotFoundError:
+        raise StackError(f"baseline: there is no file {path}") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise StackError(f"baseline: {path} cannot be read: {exc}") from None
+    except (yaml.YAMLError, Unreadable, RecursionError, ValueError) as exc:
+        raise StackError(f"baseline: {path} is not YAML: {' '.join(str(exc).split())[:200]}") from None
+    node = documents[0] if documents else None
+    if isinstance(items, dict):
+        items, node = items.get("accept"), node.get("accept")
+    entries = checked([] if items is None else items, str(path))
+    for index, entry in enumerate(entries):
+        if not entry["reason"]:
+            raise StackError(f"{path}[{index}].reason: missing; say why it is accepted")
+    return entries, [item.line for item in node.items] if node else []
 
 
-def updated(items, findings, used):
-    """Return the baseline that accepts what there is: the items that are used, and one for each further finding.
+def updated(entries, findings):
+    """Return the entries that cover what there is: those that are used and not over, and one for each other finding.
 
-    :arg items: what the baseline has
-    :arg findings: the findings that nothing accepts yet
-    :arg used: indexes of the items that covered a finding
+    :arg findings: every finding, accepted or not
+    :arg entries: those of the file
     """
-    kept = [item for index, item in enumerate(items) if index in used]
-    new = {(f["code"], f["file"], f["subject"]) for f in findings}
-    return kept + [{"code": code, "file": file, "subject": subject} for code, file, subject in sorted(new)]
+    _left, known, told = _accept.split(findings, entries, "")
+    unneeded = [item for code, item in told if code == "acceptance-unused"]
+    covered = {(f["code"], f["file"], f["subject"]) for f in known}
+    new = {(f["code"], f["file"], f["subject"]) for f in findings} - covered
+    return [entry for entry in entries if entry not in unneeded] + [
+        {"code": code, "file": file, "subject": subject, "reason": _FIRST_REASON} for code, file, subject in sorted(new)
+    ]
 
 
-def text_of(items):
-    """Return a baseline as the text of its file."""
-    ordered = [{key: item[key] for key in KEYS if key in item} for item in items]
-    head = "# Findings of port_lint that are accepted; give each a reason, and a day in until when it is to end.\n"
-    return head + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=120)
+def text_of(entries):
+    """Return the text of a baseline's file."""
+    ordered = [{key: entry[key] for key in _ORDER if entry.get(key)} for entry in entries]
+    return _HEAD + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=120)

@@ -147,6 +147,11 @@ CODES = {
         "Correct the file",
         "info in folders of tests and examples",
     ),
+    "acceptance-expired": Code(
+        "warning",
+        "A baseline accepts a finding until a day that is over",
+        "Mend what it accepts, or accept it anew with a later day",
+    ),
     "port-shared": Code(
         "info",
         "Projects that need not run on one host want the same port of it",
@@ -158,6 +163,7 @@ CODES = {
     "doc-layer": Code(
         "info", "A document lists a service under another layer than its stack file", "Correct the document"
     ),
+    "acceptance-unused": Code("info", "A baseline accepts a finding that is not there", "Delete the entry"),
     "ignore-comment": Code(
         "info", "An ignore comment names no code, gives no reason, or hides nothing", "Correct or remove the comment"
     ),

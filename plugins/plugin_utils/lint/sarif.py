@@ -49,7 +49,7 @@ def _result(finding, suppression=""):
     if finding["related"]:
         result["relatedLocations"] = [_location(place["file"], place["line"]) for place in finding["related"]]
     if suppression:
-        result["suppressions"] = [{"kind": suppression, "justification": finding["reason"] or "no reason is given"}]
+        result["suppressions"] = [{"kind": suppression, "justification": finding.get("reason") or "no reason is given"}]
     return result
 
 

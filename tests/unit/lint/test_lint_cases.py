@@ -16,7 +16,7 @@ def test_findings(case, lint):
         assert found[file, line, code] == (severity or CODES[code].severity)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [code for code in CODES if not code.startswith("acceptance-")])
 def test_every_rule_has_cases_of_both_kinds(code):
     own = [case for case in CASES if case.code == code]
     assert any(mark[2] == code for case in own for mark in case.expected), "no tree that it speaks of"

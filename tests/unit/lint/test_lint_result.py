@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.optiinfra.platform.plugins.filter.lint import to_sarif
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 from ansible_collections.optiinfra.platform.plugins.plugin_utils.lint import audit, baseline, codes, sarif
 
 TREE = {
@@ -46,11 +47,14 @@ def test_the_most_severe_comes_first_with_all_its_keys(lint):
     }
 
 
-def test_report_has_a_line_for_each_above_info(lint):
+def test_report_is_in_columns_with_what_to_do_once(lint):
     lines = audit.report(lint(TREE))
-    assert lines[0].startswith("error   port-clash           a b/compose.yaml:14: web and api: 8080/tcp: both publish")
-    assert lines[1].startswith("warning store-exposed ")
-    assert lines[2] == "files: 1; errors: 1, warnings: 1, notes: 1, accepted: 0, ignored: 1"
+    assert lines[0].startswith(
+        "error    port-clash     a b/compose.yaml:14  web and api: 8080/tcp: both publish *:8080/tcp"
+    )
+    assert lines[1].startswith("warning  store-exposed  a b/compose.yaml:4   db: 5432: published on *:5432;")
+    assert lines[2:4] == [f"{code}: {codes.CODES[code].remedy}." for code in ("port-clash", "store-exposed")]
+    assert lines[4] == "files: 1; errors: 1, warnings: 1, notes: 1, accepted: 0, ignored: 1"
 
 
 def test_secrets_are_in_no_finding(lint):
@@ -60,70 +64,102 @@ def test_secrets_are_in_no_finding(lint):
     )
     result = lint({"compose.yaml": text, ".env": "U=redis://:hunter2@localhost:1/0\n"})
     assert result["findings"]
-    assert "hunter2" not in json.dumps({**result, "used": None})
+    assert "hunter2" not in json.dumps(result)
 
 
 @pytest.mark.parametrize(
     ("item", "accepted"),
     [
         (STORE, True),
-        ({"code": "store-exposed"}, True),
         ({"code": "store-exposed", "subject": "db: 5432"}, True),
+        ({"code": "store-exposed", "subject": "db: *"}, True),
         ({**STORE, "until": "2026-06-30"}, True),
         ({**STORE, "until": "2026-06-29"}, False),
         ({**STORE, "file": "other"}, False),
         ({**STORE, "subject": "db"}, False),
-        ({"code": "port-clash"}, False),
+        ({"code": "port-clash", "subject": "db: 5432"}, False),
     ],
 )
 def test_accepted_findings(lint, item, accepted):
-    result = lint(TREE, accept=[{**item, "reason": "known"}], today="2026-06-30")
+    items = baseline.checked([{**item, "reason": "known"}])
+    result = lint(TREE, accept=items, today="2026-06-30")
     assert ("store-exposed" in [f["code"] for f in result["accepted"]]) is accepted
     assert ("store-exposed" in [f["code"] for f in result["findings"]]) is not accepted
     assert all(f["reason"] == "known" for f in result["accepted"])
 
 
-def test_a_baseline_hides_what_there_is_and_keeps_what_is_used(lint):
-    known = [{**STORE, "reason": "old"}, {"code": "doc-port", "file": "gone"}]
+def written(tmp_path, text):
+    (tmp_path / "baseline.yml").write_text(text)
+    return baseline.read(tmp_path / "baseline.yml")
+
+
+def test_a_baseline_hides_what_there_is_and_keeps_what_is_used(lint, tmp_path):
+    known, _lines = written(
+        tmp_path, baseline.text_of([{**STORE, "reason": "old"}, {**STORE, "file": "b", "reason": "x"}])
+    )
     result = lint(TREE, accept=known)
-    written = baseline.text_of(baseline.updated(known, result["findings"], result["used"]))
-    items = baseline.checked(baseline.yaml.safe_load(written), "b")
-    assert items[0] == {**STORE, "reason": "old"}
-    assert [item["code"] for item in items] == ["store-exposed", "health-port", "port-clash"]
+    text = baseline.text_of(baseline.updated(known, result["accepted"] + result["findings"]))
+    items, lines = written(tmp_path, text)
+    assert [(item["code"], item["reason"]) for item in items] == [
+        ("store-exposed", "old"),
+        ("health-port", "there when the baseline was written"),
+        ("port-clash", "there when the baseline was written"),
+    ]
+    assert lines == [2, 6, 10]
     again = lint(TREE, accept=items)
     assert again["findings"] == []
-    assert baseline.text_of(baseline.updated(items, again["findings"], again["used"])) == written
+    assert baseline.text_of(baseline.updated(items, again["accepted"])) == text
+
+
+def test_entries_that_are_over_or_unused_are_findings_with_their_line(lint, tmp_path):
+    text = """accept:
+  - {code: store-exposed, subject: "db: 5432", until: 2026-06-29, reason: soon}
+  - code: doc-port
+    subject: "*"
+    reason: gone
+"""
+    entries, lines = written(tmp_path, text)
+    result = lint(TREE, accept=entries, today="2026-06-30")
+    found = audit.about_baseline("b.yml", entries, lines, result["unneeded"])
+    assert [(f["code"], f["file"], f["line"], f["subject"]) for f in found] == [
+        ("acceptance-expired", "b.yml", 2, "store-exposed: db: 5432"),
+        ("acceptance-unused", "b.yml", 3, "doc-port: *"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("items", "message"),
+    ("text", "message"),
     [
-        ({}, "b: a list of findings is expected, not dict"),
-        (["x"], "b[0]: a mapping with the key code is expected, not 'x'"),
-        ([{"file": "x"}], "b[0].code: None is not one of"),
-        ([{"code": "x"}], "b[0].code: 'x' is not one of"),
-        ([{"code": "doc-port", "untl": 1}], "b[0].untl: unknown key"),
-        ([{"code": "doc-port", "until": "soon"}], "b[0].until: 'soon' is no day"),
+        ("{}", ""),
+        ("", ""),
+        ("accept: 1", "a list of findings is expected, not int"),
+        ("[x]", "[0]: 'x'"),
+        ("[{file: x}]", "[0].code: None is not one of"),
+        ("[{code: x}]", "[0].code: 'x' is not one of"),
+        ("[{code: doc-port, subject: x, untl: 1}]", "[0].untl: there is code, subject, until, reason, file"),
+        ("[{code: doc-port}]", "[0].subject: None is no subject"),
+        ("[{code: doc-port, subject: x, until: soon}]", "[0].until: 'soon' is no day"),
+        ("[{code: doc-port, subject: x}]", "[0].reason: missing"),
+        ("a: [", "is not YAML"),
+        ("\0", "is not YAML"),
     ],
 )
-def test_bad_baselines_are_named(items, message):
-    with pytest.raises(baseline.BaselineError) as caught:
-        baseline.checked(items, "b")
+def test_bad_baselines_are_named(tmp_path, text, message):
+    if not message:
+        assert written(tmp_path, text) == ([], [])
+        return
+    with pytest.raises(StackError) as caught:
+        written(tmp_path, text)
     assert message in str(caught.value)
+    assert "baseline.yml" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe", None])
-def test_baselines_that_cannot_be_read_are_named(tmp_path, content):
-    path = tmp_path / "baseline.yml"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(baseline.BaselineError, match=r"baseline\.yml"):
-        baseline.read(path)
-
-
-def test_an_empty_baseline_accepts_nothing(tmp_path):
-    (tmp_path / "baseline.yml").write_text("")
-    assert baseline.read(tmp_path / "baseline.yml") == []
+def test_baselines_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(StackError, match="there is no file"):
+        baseline.read(tmp_path / "nowhere.yml")
+    (tmp_path / "latin.yml").write_bytes(b"\xff\xfe")
+    with pytest.raises(StackError, match="cannot be read"):
+        baseline.read(tmp_path / "latin.yml")
 
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
@@ -232,7 +268,7 @@ SARIF = {
 
 
 def test_sarif_has_the_required_structure(lint):
-    result = lint(TREE, accept=[{"code": "health-port", "reason": "a sidecar"}])
+    result = lint(TREE, accept=[{"code": "health-port", "subject": "*", "reason": "a sidecar"}])
     log = sarif.to_sarif(result)
     jsonschema.validate(log, SARIF)
     (run,) = log["runs"]

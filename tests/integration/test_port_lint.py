@@ -88,7 +88,7 @@ def results(tmp_path_factory):
 def test_it_needs_no_connection_and_fails_with_its_report(results):
     failing = results["failing"]
     assert failing["failed"]
-    assert failing["msg"].startswith("warning  store-exposed  compose.yaml:4  db: 5432: published on *:5432;")
+    assert failing["msg"].startswith("warning  store-exposed  compose.yaml:4: db: 5432: published on *:5432;")
     assert [f["code"] for f in failing["findings"]] == ["store-exposed"]
     assert failing["files"] == {"compose": 1}
 

@@ -236,17 +236,14 @@ def about_baseline(name, entries, lines, unneeded):
 
 
 def report(result):
-    """Return the lines of a report: findings above notes in columns, what to do, and the numbers."""
-    shown = [
-        (f["severity"], f["code"], f"{f['file']}:{f['line']}", f"{f['subject']}: {f['evidence']}")
-        for f in result["findings"]
-        if f["severity"] != "info"
-    ]
-    widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
+    """Return the lines of a report: findings above notes, what to do, and the numbers."""
+    shown = [f for f in result["findings"] if f["severity"] != "info"]
+    width = max((len(f["code"]) for f in shown), default=0)
     lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in shown
+        f"{f['severity']:7}  {f['code']:{width}}  {f['file']}:{f['line']}: {f['subject']}: {f['evidence']}"
+        for f in shown
     ]
-    lines += [f"{code}: {CODES[code].remedy}." for code in dict.fromkeys(row[1] for row in shown)]
+    lines += [f"{code}: {CODES[code].remedy}." for code in dict.fromkeys(f["code"] for f in shown)]
     counts = {severity: sum(1 for f in result["findings"] if f["severity"] == severity) for severity in SEVERITIES}
     return [
         *lines,

@@ -89,7 +89,7 @@ def _within(folder, other):
 
 
 def _likeness(service, name):
-    return max(alike(name, own) for own in {service.title, service.name, service.container})
+    return max(alike(name, own) for own in (service.title, service.name, service.container))
 
 
 def _default_names(family, service):
@@ -305,7 +305,7 @@ def counts(tree):
             if not expected or any(count.number in numbers for _name, numbers in expected):
                 continue
             have = "; ".join(f"{name}: {' or '.join(map(str, sorted(numbers)))}" for name, numbers in expected)
-            evidence = f"says {count.number}; the files have {have}"
+            evidence = f"the files have {have}"
             yield Finding("doc-count", count.place, count.text, evidence)
 
 

@@ -116,8 +116,7 @@ def _configured(tree, path, reference, code, subject):
         related = (definitions[0].place,)
     if verdicts:
         severity, reason = verdicts[0]
-        evidence = f"{reference.host}:{reference.port}, but {reason}"
-        yield Finding(code, reference.place, subject, evidence, related, severity)
+        yield Finding(code, reference.place, subject, reason, related, severity)
 
 
 def scrapes(tree):

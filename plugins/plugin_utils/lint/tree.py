@@ -45,7 +45,7 @@ class Listens:
         if port in self.published:
             targets = ", ".join(str(target) for target in sorted(self.published[port]))
             return "error", f"{port} is its port on the host; in the network it is {targets}"
-        return ("warning" if self.settled else "info"), f"it has {own}"
+        return ("warning" if self.settled else "info"), f"the service has {own}"
 
     def add(self, other):
         """Take in what is known of another definition of the service: any of them may be the one that runs."""

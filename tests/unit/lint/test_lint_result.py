@@ -47,12 +47,12 @@ def test_the_most_severe_comes_first_with_all_its_keys(lint):
     }
 
 
-def test_report_is_in_columns_with_what_to_do_once(lint):
+def test_report_has_a_line_for_each_above_info_and_what_to_do_once(lint):
     lines = audit.report(lint(TREE))
     assert lines[0].startswith(
-        "error    port-clash     a b/compose.yaml:14  web and api: 8080/tcp: both publish *:8080/tcp"
+        "error    port-clash     a b/compose.yaml:14: web and api: 8080/tcp: both publish *:8080"
     )
-    assert lines[1].startswith("warning  store-exposed  a b/compose.yaml:4   db: 5432: published on *:5432;")
+    assert lines[1].startswith("warning  store-exposed  a b/compose.yaml:4: db: 5432: published on *:5432;")
     assert lines[2:4] == [f"{code}: {codes.CODES[code].remedy}." for code in ("port-clash", "store-exposed")]
     assert lines[4] == "files: 1; errors: 1, warnings: 1, notes: 1, accepted: 0, ignored: 1"
 
@@ -407,9 +407,9 @@ def test_what_the_port_documents_say_wrong_is_found_and_nothing_else(lint, root)
         ("doc-variable", "GO_API_PORT=11434"),
     }
     evidence = {f["subject"]: f["evidence"] for f in found}
-    assert evidence["(20 Services)"] == "says 20; the files have OptiInfra Platform: 19"
-    assert evidence["Total Containers: 25"] == "says 25; the files have all: 24"
-    assert evidence["Layers: 6"] == "says 6; the files have OptiInfra Platform: 7"
+    assert evidence["(20 Services)"] == "the files have OptiInfra Platform: 19"
+    assert evidence["Total Containers: 25"] == "the files have all: 24"
+    assert evidence["Layers: 6"] == "the files have OptiInfra Platform: 7"
     assert evidence["optiinfra"] == "it is a network, not a container (optiinfra)"
     shared = {f["subject"] for f in found if f["code"] == "port-shared"}
     assert shared == {f"{port}/tcp" for port in (3000, 3001, 5432, 6379, 8080, 9090)}

@@ -13,12 +13,12 @@ def _stop_while_starting(_signum: int, _frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
-def _run(service: str, module: str) -> NoReturn:
+def _run(service: str, module: str, *words: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _stop_while_starting)
     from .settings import SettingsError
 
     try:
-        importlib.import_module(f".{module}", __package__).run()
+        importlib.import_module(f".{module}", __package__).run(*words)
     except SettingsError as error:
         print(f"optiinfra-{service}: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
@@ -71,3 +71,19 @@ def vllm_simulated() -> NoReturn:
 
 def dcgm_exporter_simulated() -> NoReturn:
     _run("dcgm-exporter-simulated", "demo.dcgm")
+
+
+def ollamamax_api() -> NoReturn:
+    _run("ollamamax-api", "ollamamax.api", "api")
+
+
+def ollamamax_websocket() -> NoReturn:
+    _run("ollamamax-websocket", "ollamamax.api", "websocket")
+
+
+def ollamamax_backend() -> NoReturn:
+    _run("ollamamax-backend", "ollamamax.api", "backend")
+
+
+def ollama_simulated() -> NoReturn:
+    _run("ollama-simulated", "ollama")

@@ -9,9 +9,6 @@ import asyncio
 import hmac
 import json
 import logging
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -23,6 +20,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import Field, SecretStr
 
+from .. import llama
 from ..health import Check, Health
 from ..logs import setup
 from ..settings import CommonSettings, load
@@ -30,7 +28,6 @@ from ..web import create_app, serve
 
 log = logging.getLogger(__name__)
 STAND_IN = "a simulation on the processor: llama.cpp with a tiny random model behind vLLM's API and metric names"
-ENGINE = "http://127.0.0.1:18000"
 LABELS = ["model_name", "engine"]
 TIMES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 RUNNING = Gauge("vllm:num_requests_running", "Requests in the running batch", LABELS)
@@ -44,10 +41,8 @@ QUEUE = Histogram("vllm:request_queue_time_seconds", "Time waiting", LABELS, buc
 WHOLE = Histogram("vllm:e2e_request_latency_seconds", "Until the last token", LABELS, buckets=TIMES)
 
 
-class Settings(CommonSettings):
+class Settings(CommonSettings, llama.LlamaSettings):
     api_key: SecretStr | None = Field(None, validation_alias="VLLM_API_KEY")
-    engine: str = Field("llama-server", validation_alias="LLAMA_SERVER")
-    model_file: str = Field("/opt/llama/tiny.gguf", validation_alias="LLAMA_MODEL")
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
@@ -69,7 +64,7 @@ class Engine:
 
     def __init__(self, model: str, slots: int) -> None:
         self.model = model
-        self.http = httpx.AsyncClient(base_url=ENGINE, timeout=httpx.Timeout(300, connect=5))
+        self.http = httpx.AsyncClient(base_url=llama.URL, timeout=httpx.Timeout(300, connect=5))
         self._places = asyncio.Semaphore(slots)
         self._slots = slots
         self._labels = (model, "0")
@@ -184,7 +179,7 @@ def build(settings: Settings, given: argparse.Namespace):
     engine = Engine(model, given.max_num_seqs)
 
     def probe() -> None:
-        httpx.get(f"{ENGINE}/health", timeout=2).raise_for_status()
+        httpx.get(f"{llama.URL}/health", timeout=2).raise_for_status()
 
     # /health and /metrics are open in vLLM as well; a key is asked for below /v1.
     app = create_app("vllm-simulated", Health("vllm-simulated", [Check("llama.cpp", probe)], keep=1.0))
@@ -222,26 +217,5 @@ def run() -> None:
     given = arguments(sys.argv[1:])
     setup("vllm-simulated", settings)
     log.warning("this is %s", STAND_IN)
-    command = [
-        settings.engine,
-        "--model",
-        settings.model_file,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        ENGINE.rpartition(":")[2],
-    ]
-    command += ["--parallel", str(given.max_num_seqs), "--ctx-size", str(given.max_model_len), "--log-disable"]
-    child = subprocess.Popen(command)
-    # An engine that ends ends us: the restart is the container's to make.
-    signal.signal(signal.SIGCHLD, lambda *_args: child.poll() is not None and os.kill(os.getpid(), signal.SIGTERM))
-    try:
+    with llama.running(settings, given.max_num_seqs, given.max_model_len):
         serve(build(settings, given), settings, given.port)
-    finally:
-        failed = child.poll() is not None
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        child.terminate()
-        child.wait(10)
-    if failed:
-        log.error("llama.cpp ended with %s", child.returncode)
-        sys.exit(1)

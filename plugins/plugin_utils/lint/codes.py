@@ -35,7 +35,7 @@ CODES = {
         "error",
         "A Kubernetes Service sends to a port that no selected container declares",
         "Correct targetPort, or declare the container's port",
-        "warning when the port is a number, which works without being declared",
+        "warning when it is a number, which works without being declared; info when others of the Service are declared",
     ),
     "ingress-port": Code(
         "error", "An Ingress names a port that its Service does not have", "Use a port of the Service"

@@ -16,6 +16,7 @@ from .texts import number
 _CONTAINER = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$")
 _PAST = re.compile(r"(?i)\b(history|changelog|changes|previous|before|old|legacy|migration)\b")
 _ENVIRONMENT = re.compile(r"(?i)\b(dev|development|test|testing|uat|stag(e|ing)|prod|production|environments?)\b")
+_LAYER = re.compile(r"(?i)^(.{1,40}?) layer\b")
 _TOGETHER = re.compile(r"(?i)\b(combined|overall|together|altogether)\b")
 _NAMED_ENOUGH = 3
 
@@ -227,7 +228,7 @@ def _strangers(family, own, named):
 
 
 def _described(tree, path, document):
-    """Return the Families, of those nearest to a document, of which its tables name at least a few services."""
+    """Return [(Family, names)] of the nearest Families of which a document's tables name at least a few services."""
     index = _index(tree)
     rows = [row for row in document.rows if row.table is not None]
     for level in index.levels(path) if rows else ():
@@ -238,8 +239,8 @@ def _described(tree, path, document):
                 names = named.setdefault(family.folder, (family, set()))[1]
                 names.update(service.name for service in services)
         found = [
-            family
-            for _folder, (family, names) in sorted(named.items())
+            (family, names)
+            for _folder, (family, names) in sorted(named.items(), key=lambda item: item[0])
             if len(names) >= _NAMED_ENOUGH and 2 * len(names) >= len({s.name for s in family.services()})
         ]
         if found:
@@ -256,10 +257,10 @@ def _layer_title(family, service):
     return layers.get(service.layer, service.layer)
 
 
-def _number(families, what, layer=""):
+def _number(described, what, layer=""):
     """Return the numbers that a count may state: with and without services of profiles, and for any way to start."""
     totals = {0}
-    for family in families:
+    for family, _names in described:
         own = set()
         for view in family.views:
             every = list(view.services.values())
@@ -275,20 +276,26 @@ def _number(families, what, layer=""):
     return totals - {0}
 
 
+def _listed(described):
+    """Return how many services a document lists: of each project, and of all."""
+    numbers = [len(names) for _family, names in described]
+    return {*numbers, sum(numbers)}
+
+
 def _expected(count, described):
     """Return [(what for, numbers)] that a stated number may mean."""
     for heading in reversed(count.headings[1:]):
-        named = [family for family in described if words(_title(family)) and words(_title(family)) <= words(heading)]
+        named = [item for item in described if words(_title(item[0])) and words(_title(item[0])) <= words(heading)]
         if len(named) == 1:
-            return [(_title(named[0]), _number(named, count.what))]
-        layered = re.match(r"(?i)^(.{1,40}?) layer\b", heading)
+            return [(_title(named[0][0]), _number(named, count.what))]
+        layered = _LAYER.match(heading)
         if layered:
             layer = layered.group(1)
-            found = [(f"{layer} of {_title(f)}", _number([f], count.what, layer)) for f in described]
+            found = [(f"{layer} of {_title(item[0])}", _number([item], count.what, layer)) for item in described]
             return [(name, numbers) for name, numbers in found if numbers]
         if _TOGETHER.search(heading):
             return [("all", _number(described, count.what))]
-    found = [(_title(family), _number([family], count.what)) for family in described]
+    found = [(_title(item[0]), _number([item], count.what)) for item in described]
     if len(described) > 1:
         found.append(("all", _number(described, count.what)))
     return found
@@ -303,6 +310,9 @@ def counts(tree):
                 continue
             expected = [(name, numbers) for name, numbers in _expected(count, described) if numbers]
             if not expected or any(count.number in numbers for _name, numbers in expected):
+                continue
+            layered = any(_LAYER.match(heading) for heading in count.headings[1:])
+            if count.what in ("services", "containers") and not layered and count.number in _listed(described):
                 continue
             have = "; ".join(f"{name}: {' or '.join(map(str, sorted(numbers)))}" for name, numbers in expected)
             evidence = f"the files have {have}"
@@ -358,7 +368,7 @@ def _strange(one, two):
 def missing(tree):
     """Yield doc-missing."""
     for path, document in tree.documents.items():
-        for family in _described(tree, path, document):
+        for family, _names in _described(tree, path, document):
             services = [s for s in family.views[0].services.values() if s.ports and not s.profiles]
             absent = [s for s in services if not _has(document, s)]
             if absent and len(services) - len(absent) >= 4 and 4 * len(absent) <= len(services):
@@ -383,7 +393,7 @@ def layers(tree):
     for path, document in tree.documents.items():
         for row in document.rows:
             heading = row.headings[-1] if row.headings else ""
-            layered = re.match(r"(?i)^(.{1,40}?) layer\b", heading)
+            layered = _LAYER.match(heading)
             layer = row.layer or (layered.group(1) if layered and row.table is None else "")
             meant, _exact = _meant(tree, path, row) if layer and len(row.names) == 1 else ([], False)
             for family, services in meant:

@@ -66,13 +66,15 @@ def _service(service, selected):
     names = {port.name for port in declared if port.name}
     numbers = {port.port for port in declared if port.port}
     have = ", ".join(sorted(names) + [str(n) for n in sorted(numbers)])
+    # Where some ports of a Service are declared, a number that is not is left out by habit.
+    habit = any(number(port.target) in numbers or port.target in names for port in service.ports)
     for port in service.ports:
         target = port.target
         if target in names or number(target) in numbers or not target or "$" in target:
             continue
         if number(target) and any(container.partial for container in containers):
             continue
-        severity = "warning" if number(target) else ""
+        severity = ("info" if habit else "warning") if number(target) else ""
         written = "targetPort" if port.explicit else "port without targetPort"
         evidence = f"{written} {target}, but {selected[0].kind} {selected[0].name} declares {have}"
         subject = f"Service {service.name}: {target}"

@@ -21,6 +21,8 @@ VENDORED = listed(
 )
 # Documents that tell what was once.
 _PAST = re.compile(r"(?i)^(changelog|changes|history|news|releases?|release[-_ ]?notes|migrat\w*|upgrad\w*)\b")
+# Files of build services, whose services are no Compose project's.
+_CI_FILES = listed(".gitlab-ci.yml .travis.yml bitbucket-pipelines.yml .drone.yml .woodpecker.yml")
 _TEMPLATE = re.compile(rb"\{\{|\{%|<%|%\{|\[\[|__[A-Z_]+__")
 _COMPOSE_NAME = re.compile(r"(?i)(^|[._-])(docker[-_]?)?(compose|stack)[^/]*\.ya?ml$")
 _PROMETHEUS_NAME = re.compile(r"(?i)^prom[^/]*\.ya?ml$")
@@ -67,6 +69,8 @@ class Skipped(NamedTuple):
 def _kinds(base):
     """Return [(kind, sure)] that a file of this name could have."""
     lower = base.lower()
+    if lower in _CI_FILES:
+        return []
     if lower.endswith((".yml", ".yaml")):
         kinds = [("compose", bool(_COMPOSE_NAME.search(base))), ("prometheus", bool(_PROMETHEUS_NAME.match(base)))]
         return [*sorted(kinds, key=lambda item: not item[1]), ("kubernetes", False)]

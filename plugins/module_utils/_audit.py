@@ -53,8 +53,11 @@ def _exposed(code, row, subject, evidence, milder):
     return _finding(code, subject, evidence)
 
 
-def _judge_declared(assignment, rows, running):
-    """Yield the findings about one assignment, and mark its rows."""
+def _judge_declared(assignment, rows, running, blind):
+    """Yield the findings about one assignment, and mark its rows.
+
+    :arg blind: that containers cannot be seen, so that a holder who is not seen may be the right one
+    """
     declared = binding_of(assignment)
     found = [row for row in rows if overlap(row.binding, declared)]
     own = [row for row in found if (row["project"], row["service"]) == (assignment["stack"], assignment["service"])]
@@ -71,6 +74,8 @@ def _judge_declared(assignment, rows, running):
     for row in found:
         if row not in own:
             row["declared"] = assignment["id"]
+            if blind and not row["pid"]:
+                continue
             yield _finding("squatter", assignment["id"], "{0} is held by {1}".format(row.binding, row.owner))
     if not found and running:
         yield _finding("declared-silent", assignment["id"], "nobody has {0}".format(declared))
@@ -192,11 +197,12 @@ def _stacks(assignments, rows, view, ephemeral, reserved):
     """Yield the findings about what is declared, marking its rows, and then those about the other rows."""
     projects = {a["stack"] for a in assignments}
     running = {c.project for c in view.containers if c.state == "running"} & projects
-    for stack in sorted(projects - running):
+    blind = bool(view.engine_problem)
+    for stack in sorted(projects - running) if not blind else ():
         count = sum(1 for a in assignments if a["stack"] == stack)
         yield _finding("stack-not-running", stack, "{0} endpoints are declared, no container runs".format(count))
     for assignment in assignments:
-        yield from _judge_declared(assignment, rows, assignment["stack"] in running)
+        yield from _judge_declared(assignment, rows, assignment["stack"] in running, blind)
         port = assignment["published"]
         if ephemeral[0] <= port <= ephemeral[1] and port not in reserved:
             yield _finding("ephemeral-port", assignment["id"], "{0} is inside {1}-{2}".format(port, *ephemeral))

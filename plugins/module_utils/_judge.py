@@ -13,6 +13,8 @@ from ._sockets import Process
 
 # Processes that hold a published port on behalf of a container.
 PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "conmon", "pasta", "slirp4netns")
+# Without a proxy, the engine itself keeps a published port from being taken.
+KEEPERS = (*PROXIES, "dockerd")
 
 
 class View(NamedTuple):
@@ -82,7 +84,7 @@ def holders(binding, view, owners):
         process = owners.get(listener.inode)
         same = any(listener.binding[:3] == other[:3] for other in published)
         # With the proxy switched off a stranger can listen where the engine publishes: only a proxy is the container's.
-        if same and (process is None or process.name in PROXIES):
+        if same and (process is None or process.name in KEEPERS):
             continue
         container = by_id.get(process.container) if process and process.container else None
         found.append(Holder(listener.binding, container, process))

@@ -8,7 +8,7 @@ import re
 
 from ._binding import is_loopback
 from ._filters import NONE, UNKNOWN, families, firewall
-from ._judge import PROXIES
+from ._judge import KEEPERS
 
 # What follows such a word on a command line may be a secret.
 _SECRET = re.compile(r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|credentials?)[\w-]*[= ]\s*)(\S+)")
@@ -80,7 +80,7 @@ def open_ports(view):
     groups = {}
     for listener in view.listeners:
         process = owners.get(listener.inode)
-        if listener.binding[:3] in published and (process is None or process.name in PROXIES):
+        if listener.binding[:3] in published and (process is None or process.name in KEEPERS):
             continue
         kind = (process.name, process.user, process.unit, process.container) if process else listener.uid
         groups.setdefault((listener.binding, kind), []).append((process, listener))

@@ -310,7 +310,7 @@ def _hashes(module, folder, stack):
 
 def _look(module, assignments, unseen):
     """Return the View of this host; what it cannot see goes to ``unseen``."""
-    containers = ()
+    containers, problem = (), ""
     if os.geteuid() != 0:
         unseen.append("processes of other users: their listeners have a user and no process here (use become)")
         unseen.append("network namespaces: only root may look into them (use become)")
@@ -318,7 +318,8 @@ def _look(module, assignments, unseen):
         containers = tuple(_engine.Engine(module.params["docker_host"]).containers())
     except _engine.EngineError as exc:
         if not exc.absent:
-            unseen.append("containers: {0}".format(exc))
+            problem = str(exc)
+            unseen.append("containers, so whether a stack runs and holds its ports: {0}".format(problem))
     spaces = ()
     if os.geteuid() == 0:
         spaces, closed = _namespaces.others(container.id for container in containers)
@@ -328,6 +329,7 @@ def _look(module, assignments, unseen):
         listeners=tuple(_sockets.listeners()),
         containers=containers,
         owners=_sockets.owners,
+        engine_problem=problem,
         user_of=_sockets.user_name,
         namespaces=tuple(spaces),
         projects=_projects(module, assignments, unseen),

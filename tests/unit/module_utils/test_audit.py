@@ -153,6 +153,18 @@ def test_secrets_of_a_command_line_are_left_out(command, shown):
     assert " ".join(rows[0]["command"].split()) == shown
 
 
+def test_who_cannot_see_containers_does_not_call_anybody_a_squatter():
+    stranger = Process(99, "evil", "evil", "bob", "", "")
+    view = _judge.View((listening("127.0.0.1", 8100),), (), lambda inodes: {}, "no permission")
+    assert _audit.audit([ENDPOINT], view, (32768, 60999))["findings"] == []
+    assert [f["code"] for f in _audit.audit([ENDPOINT], view._replace(engine_problem=""), (1, 2))["findings"]] == [
+        "squatter",
+        "stack-not-running",
+    ]
+    seen = view._replace(owners=lambda inodes: {1: stranger})
+    assert [f["code"] for f in _audit.audit([ENDPOINT], seen, (1, 2))["findings"]] == ["squatter"]
+
+
 def test_every_code_is_documented_with_its_severity_and_remedy():
     notes = [re.sub(r"\s+", " ", note) for note in yaml.safe_load(port_audit.DOCUMENTATION)["notes"]]
     documented = {m.group(1): (m.group(2), n) for n in notes if (m := re.match(r"C\(([\w-]+)\) \((\w+)", n))}

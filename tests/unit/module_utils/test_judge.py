@@ -55,6 +55,12 @@ def test_own_container_with_its_proxy_is_own():
     assert available(view(container(), listeners=[listening()], owners={1: PROXY}))["state"] == "own"
 
 
+def test_own_container_whose_port_the_engine_keeps_itself_is_own():
+    dockerd = PROXY._replace(name="dockerd")
+    assert available(view(container(), listeners=[listening()], owners={1: dockerd}))["state"] == "own"
+    assert available(view(listeners=[listening()], owners={1: dockerd}))["state"] == "held"
+
+
 def test_own_container_without_rights_to_see_the_proxy_is_own():
     assert available(view(container(), listeners=[listening()]))["state"] == "own"
 

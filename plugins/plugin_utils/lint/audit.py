@@ -138,7 +138,11 @@ class _Audit:
     def judge(self):
         """Apply the rules; the same finding by two ways of starting a project is one."""
         for rule in RULES:
-            self.findings.extend(rule(self.tree))
+            try:
+                self.findings.extend(rule(self.tree))
+            except Exception as exc:  # a bug of ours must not hide what the other rules find
+                name = f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}"
+                self.unreadable(".", 1, f"the rule {name} failed ({type(exc).__name__}: {exc}); please report it")
         unique = {}
         for finding in sorted(self.findings, key=lambda f: f.rank):
             unique.setdefault((finding.code, finding.place, finding.subject), finding)

@@ -9,6 +9,7 @@ import posixpath
 import re
 
 from .markdown import EITHER, PUBLISHED, TARGET
+from .meaning import default_names, described_by, index_of, likeness, meant_by, title_of
 from .model import Finding
 from .names import alike, disjoint, words
 from .texts import number
@@ -18,98 +19,7 @@ _PAST = re.compile(r"(?i)\b(history|changelog|changes|previous|before|old|legacy
 _ENVIRONMENT = re.compile(r"(?i)\b(dev|development|test|testing|uat|stag(e|ing)|prod|production|environments?)\b")
 _LAYER = re.compile(r"(?i)^(.{1,40}?) layer\b")
 _TOGETHER = re.compile(r"(?i)\b(combined|overall|together|altogether)\b")
-_NAMED_ENOUGH = 3
-
-
-class _Index:
-    """The services of a tree by what documents call them, so that a big tree is not walked for every row."""
-
-    def __init__(self, tree):
-        self.tree = tree
-        self.by_word, self.by_words, self.by_container, self._levels = {}, {}, {}, {}
-        for family in tree.families:
-            for service in family.services():
-                names = {words(name) for name in (service.title, service.name, service.container) if name}
-                containers = {service.container, service.name, *_default_names(family, service)} - {""}
-                for index, keys in (
-                    (self.by_words, names),
-                    (self.by_word, frozenset().union(*names)),
-                    (self.by_container, containers),
-                ):
-                    for key in keys:
-                        index.setdefault(key, {}).setdefault(family.folder, (family, []))[1].append(service)
-
-    def levels(self, path):
-        """Return groups of Families' folders, from those nearest to a document to all of them."""
-        own = posixpath.dirname(path)
-        if own not in self._levels:
-            # An example is meant by documents in and above its own folder, not by those of the whole tree.
-            known = [f.folder for f in self.tree.families if not f.example or (own and _within(f.folder, own))]
-            folder, groups = own, []
-            while folder:
-                groups += [{folder} & set(known), {name for name in known if _within(name, folder)}]
-                folder = posixpath.dirname(folder)
-            groups += [{""} & set(known), set(known)]
-            self._levels[own] = [group for group in groups if group]
-        return self._levels[own]
-
-    @staticmethod
-    def pick(index, key, folders=None):
-        """Return [(Family, [Service])] of a key, of all folders or of some."""
-        found = index.get(key, {})
-        if folders is not None and len(folders) < len(found):
-            return [found[folder] for folder in sorted(folders) if folder in found]
-        return [found[folder] for folder in sorted(found) if folders is None or folder in folders]
-
-    def matching(self, name, folders=None):
-        """Return [(Family, [Service])] of the services that a name means, those of the best agreement only."""
-        found, seen = {}, set()
-        for word in words(name):
-            for family, services in self.pick(self.by_word, word, folders):
-                for service in services:
-                    likeness = 0 if id(service) in seen else _likeness(service, name)
-                    seen.add(id(service))
-                    if likeness:
-                        found.setdefault(likeness, {}).setdefault(family.folder, (family, []))[1].append(service)
-        return [found[max(found)][folder] for folder in sorted(found[max(found)])] if found else []
-
-    def containers(self, name):
-        """Return [(Family, [Service])] of the services whose container has a name."""
-        return self.pick(self.by_container, name)
-
-
-def _index(tree):
-    """Return the index of a tree, made once."""
-    if tree.index is None:
-        tree.index = _Index(tree)
-    return tree.index
-
-
-def _within(folder, other):
-    return (folder + "/").startswith(other + "/")
-
-
-def _likeness(service, name):
-    return max(alike(name, own) for own in (service.title, service.name, service.container))
-
-
-def _default_names(family, service):
-    return (f"{family.label}-{service.name}-1", f"{family.label}_{service.name}_1")
-
-
-def _meant(tree, path, row):
-    """Return ([(Family, [Service])], whether by container) of what a row is about, ([], False) when that is unclear."""
-    if row.container and "," not in row.container:
-        exact = _index(tree).containers(row.container)
-        if exact:
-            return exact, True
-    found, index = [], _index(tree)
-    for name in row.names:
-        match = next((m for level in index.levels(path) if (m := index.matching(name, level))), [])
-        if not match:
-            return [], False
-        found.extend(match)
-    return found, False
+_ROWS_ENOUGH = 3
 
 
 def _allowed(tree, family, services, kind):
@@ -148,7 +58,7 @@ def ports(tree):
             if any(_PAST.search(heading) for heading in row.headings):
                 continue
             elsewhere_meant = any(_ENVIRONMENT.search(heading) for heading in row.headings)
-            meant, exact = _meant(tree, path, row)
+            meant, exact = meant_by(tree, path, row)
             for port, kind in row.ports if meant else ():
                 groups = [_allowed(tree, family, services, kind) for family, services in meant]
                 if any(port in _moved(document, family, services) for family, services in meant):
@@ -157,7 +67,7 @@ def ports(tree):
                     continue
                 if None in groups or any(port in group for group in groups):
                     continue
-                elsewhere = [] if exact else [m for name in row.names for m in _index(tree).matching(name)]
+                elsewhere = [] if exact else [m for name in row.names for m in index_of(tree).matching(name)]
                 others = [_allowed(tree, family, services, kind) for family, services in elsewhere]
                 if any(group is None or port in group for group in others):
                     continue
@@ -193,12 +103,12 @@ def containers(tree):
             named = [(row, name) for row in rows for name in _containers(row)]
             hits = {}
             for _row, name in named:
-                for family, _services in _index(tree).containers(name):
+                for family, _services in index_of(tree).containers(name):
                     hits.setdefault(family.folder, [family, 0])[1] += 1
             for family, count in sorted(hits.values(), key=lambda hit: -hit[1])[:1]:
-                if count >= _NAMED_ENOUGH and 2 * count >= len(named):
+                if count >= _ROWS_ENOUGH and 2 * count >= len(named):
                     own = {s.container or s.name: s for s in family.services()}
-                    own.update({name: s for s in family.services() for name in (s.name, *_default_names(family, s))})
+                    own.update({name: s for s in family.services() for name in (s.name, *default_names(family, s))})
                     yield from _strangers(family, own, named)
 
 
@@ -221,35 +131,10 @@ def _strangers(family, own, named):
         elif len(row.names) == 1:
             service = own[name]
             better = [s for s in own.values() if alike(row.names[0], s.title or s.name)]
-            if better and service not in better and not _likeness(service, row.names[0]):
+            if better and service not in better and not likeness(service, row.names[0]):
                 like = better[0].title or better[0].name
                 reason = f"it is {service.title or service.name}'s, the row is named like {like}"
                 yield Finding("doc-container", row.place, f"{row.names[0]}: {name}", reason, (service.place,))
-
-
-def _described(tree, path, document):
-    """Return [(Family, names)] of the nearest Families of which a document's tables name at least a few services."""
-    index = _index(tree)
-    rows = [row for row in document.rows if row.table is not None]
-    for level in index.levels(path) if rows else ():
-        named = {}
-        for row in rows:
-            hits = [hit for name in row.names for hit in index.pick(index.by_words, words(name), level)]
-            for family, services in hits + index.pick(index.by_container, row.container, level):
-                names = named.setdefault(family.folder, (family, set()))[1]
-                names.update(service.name for service in services)
-        found = [
-            (family, names)
-            for _folder, (family, names) in sorted(named.items(), key=lambda item: item[0])
-            if len(names) >= _NAMED_ENOUGH and 2 * len(names) >= len({s.name for s in family.services()})
-        ]
-        if found:
-            return found
-    return []
-
-
-def _title(family):
-    return next((item.title for item in family.files.values() if item.title), family.label)
 
 
 def _layer_title(family, service):
@@ -285,17 +170,17 @@ def _listed(described):
 def _expected(count, described):
     """Return [(what for, numbers)] that a stated number may mean."""
     for heading in reversed(count.headings[1:]):
-        named = [item for item in described if words(_title(item[0])) and words(_title(item[0])) <= words(heading)]
+        named = [item for item in described if words(title_of(item[0])) and words(title_of(item[0])) <= words(heading)]
         if len(named) == 1:
-            return [(_title(named[0][0]), _number(named, count.what))]
+            return [(title_of(named[0][0]), _number(named, count.what))]
         layered = _LAYER.match(heading)
         if layered:
             layer = layered.group(1)
-            found = [(f"{layer} of {_title(item[0])}", _number([item], count.what, layer)) for item in described]
+            found = [(f"{layer} of {title_of(item[0])}", _number([item], count.what, layer)) for item in described]
             return [(name, numbers) for name, numbers in found if numbers]
         if _TOGETHER.search(heading):
             return [("all", _number(described, count.what))]
-    found = [(_title(item[0]), _number([item], count.what)) for item in described]
+    found = [(title_of(item[0]), _number([item], count.what)) for item in described]
     if len(described) > 1:
         found.append(("all", _number(described, count.what)))
     return found
@@ -304,7 +189,7 @@ def _expected(count, described):
 def counts(tree):
     """Yield doc-count."""
     for path, document in tree.documents.items():
-        described = _described(tree, path, document) if document.counts else []
+        described = described_by(tree, path, document) if document.counts else []
         for count in document.counts if described else ():
             if any(_PAST.search(heading) for heading in count.headings):
                 continue
@@ -352,7 +237,7 @@ def clashes(tree):
                     if other is not row and _strange(other, row):
                         evidence = f"{', '.join(row.names)} and {', '.join(other.names)}"
                         yield Finding("doc-clash", row.place, f"port {port}", evidence, (other.place,))
-            for row in rows if len(rows) >= _NAMED_ENOUGH else ():
+            for row in rows if len(rows) >= _ROWS_ENOUGH else ():
                 for port in sorted({port for port, kind in row.ports if kind != TARGET}):
                     other_path, other = first.setdefault((posixpath.dirname(path), port), (path, row))
                     if other_path != path and _strange(other, row) and (path, port) not in said:
@@ -368,7 +253,7 @@ def _strange(one, two):
 def missing(tree):
     """Yield doc-missing."""
     for path, document in tree.documents.items():
-        for family, _names in _described(tree, path, document):
+        for family, _names in described_by(tree, path, document):
             services = [s for s in family.views[0].services.values() if s.ports and not s.profiles]
             absent = [s for s in services if not _has(document, s)]
             if absent and len(services) - len(absent) >= 4 and 4 * len(absent) <= len(services):
@@ -383,7 +268,7 @@ def _has(document, service):
     return any(
         service.container in _containers(row)
         or (service.container and service.container in row.container)
-        or any(_likeness(service, name) or words(name) & words(service.name) for name in row.names)
+        or any(likeness(service, name) or words(name) & words(service.name) for name in row.names)
         for row in document.rows
     )
 
@@ -395,7 +280,7 @@ def layers(tree):
             heading = row.headings[-1] if row.headings else ""
             layered = _LAYER.match(heading)
             layer = row.layer or (layered.group(1) if layered and row.table is None else "")
-            meant, _exact = _meant(tree, path, row) if layer and len(row.names) == 1 else ([], False)
+            meant, _exact = meant_by(tree, path, row) if layer and len(row.names) == 1 else ([], False)
             for family, services in meant:
                 titles = {_layer_title(family, service) for service in family.services()}
                 own = _layer_title(family, services[0])

@@ -57,6 +57,21 @@ def test_report_has_a_line_for_each_above_info_and_what_to_do_once(lint):
     assert lines[4] == "files: 1; errors: 1, warnings: 1, notes: 1, accepted: 0, ignored: 1"
 
 
+def test_a_bug_of_ours_is_a_finding_and_hides_nothing(lint, monkeypatch):
+    def broken(*_arguments):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(audit, "RULES", (broken, *audit.RULES))
+    monkeypatch.setitem(audit._PARSERS, "dockerfile", ("stages", broken))
+    result = lint({**TREE, "Dockerfile": "FROM x\n"})
+    assert {f["code"] for f in result["findings"]} == {"unreadable", "port-clash", "store-exposed", "health-port"}
+    evidence = [f["evidence"] for f in result["findings"] if f["code"] == "unreadable"]
+    assert sorted(evidence) == [
+        "not understood (ZeroDivisionError); please report it with the file",
+        "the rule test_lint_result.broken failed (ZeroDivisionError: oops); please report it",
+    ]
+
+
 def test_secrets_are_in_no_finding(lint):
     url = "postgres://app:hunter2@x@db:9/x"
     text = (

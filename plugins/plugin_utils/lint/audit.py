@@ -136,17 +136,20 @@ class _Audit:
         return found
 
     def judge(self):
-        """Apply the rules; the same finding by two ways of starting a project is one."""
+        """Apply the rules; the same by two ways of starting a project, or for all users of an anchor, is one finding."""
         for rule in RULES:
             try:
                 self.findings.extend(rule(self.tree))
             except Exception as exc:  # a bug of ours must not hide what the other rules find
                 name = f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}"
                 self.unreadable(".", 1, f"the rule {name} failed ({type(exc).__name__}: {exc}); please report it")
-        unique = {}
+        unique, seen = [], set()
         for finding in sorted(self.findings, key=lambda f: f.rank):
-            unique.setdefault((finding.code, finding.place, finding.subject), finding)
-        return list(unique.values())
+            keys = {(finding.code, finding.place, text) for text in (finding.subject, finding.evidence)}
+            if not keys & seen:
+                unique.append(finding)
+            seen |= keys
+        return unique
 
 
 def _ignores(source):

@@ -54,7 +54,7 @@ class Index:
     def matching(self, name, folders=None):
         """Return [(Family, [Service])] of the services that a name means, those of the best agreement only."""
         found, seen = {}, set()
-        for word in words(name):
+        for word in sorted(words(name)):
             for family, services in self.pick(self.by_word, word, folders):
                 for service in services:
                     agreement = 0 if id(service) in seen else likeness(service, name)

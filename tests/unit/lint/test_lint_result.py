@@ -72,6 +72,17 @@ def test_a_bug_of_ours_is_a_finding_and_hides_nothing(lint, monkeypatch):
     ]
 
 
+def test_a_shared_anchor_is_one_finding(lint):
+    text = """x-env: &env
+  URL: postgres://db:5433/x
+services:
+  a: {image: x, environment: *env}
+  b: {image: x, environment: *env}
+  db: {image: postgres, ports: ["127.0.0.1:5433:5432"]}
+"""
+    assert [(f["line"], f["subject"]) for f in lint({"compose.yaml": text})["findings"]] == [(2, "a.URL")]
+
+
 def test_secrets_are_in_no_finding(lint):
     url = "postgres://app:hunter2@x@db:9/x"
     text = (

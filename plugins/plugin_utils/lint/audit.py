@@ -136,7 +136,7 @@ class _Audit:
         return found
 
     def judge(self):
-        """Apply the rules; the same by two ways of starting a project, or for all users of an anchor, is one finding."""
+        """Apply the rules; the same by two ways to start a project, or for all users of an anchor, is one finding."""
         for rule in RULES:
             try:
                 self.findings.extend(rule(self.tree))

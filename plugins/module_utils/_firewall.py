@@ -366,6 +366,9 @@ def rollback_script(folder, token, seconds, files, enabled):
     lines = [
         "#!/bin/sh",
         "sleep {0}".format(int(seconds)),
+        # A run of the module that is under way, or a confirmation, comes first.
+        "exec 9>{0}/lock".format(folder),
+        "flock 9",
         '[ "$(cat {0} 2>/dev/null)" = {1} ] || exit 0'.format(pending, token),
         *("cp -p {0} {1}".format(kept, path) for kept, path in files.items()),
         "ufw reload" if enabled else "ufw --force disable",

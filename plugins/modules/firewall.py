@@ -41,8 +41,8 @@ options:
     default: {}
   ssh_ports:
     description:
-      - Ports of SSH, let in from anywhere, before everything else. By default those on which sshd listens and the one
-        that this session came in by. Without any the module fails.
+      - Ports of SSH, let in from anywhere, before everything else. By default those on which sshd listens. The one that
+        this session came in by is let in at any rate. Without any the module fails.
     type: list
     elements: int
     default: []
@@ -101,6 +101,7 @@ ssh_ports:
   elements: int
 """
 
+import fcntl
 import json
 import os
 import uuid
@@ -171,6 +172,11 @@ def _firewall_backend():
         return ""
 
 
+def _own_port():
+    """Return the port that this session came in by, which is let in whatever else is said."""
+    return {_firewall.ssh_from_environment(os.environ)} - {None}
+
+
 def _ssh_ports():
     """Return the ports of sshd, and the one that this session came in by."""
     found = [s for s in _sockets.listeners(("tcp",)) if s.binding.port]
@@ -183,8 +189,7 @@ def _ssh_ports():
         and holders[s.inode].name == "sshd"
         and not _firewall.is_loopback(s.binding.address)
     }
-    ports.add(_firewall.ssh_from_environment(os.environ))
-    return sorted(ports - {None})
+    return sorted(ports | _own_port())
 
 
 def _wanted(before, rules, params, executable):
@@ -274,6 +279,13 @@ def _kept(path):
     return os.path.join(OLD, path.strip("/").replace("/", "-"))
 
 
+def _lock():
+    """Wait until no rollback is under way, and keep the next one waiting until this process ends."""
+    handle = open(os.path.join(OLD, "lock"), "w", encoding="utf-8")  # noqa: SIM115
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
 def _promise_rollback(module, before):
     """Have the old files put back later by a process that outlives this session. Return the file that stands for it."""
     pending, script = os.path.join(OLD, "pending"), os.path.join(OLD, "rollback.sh")
@@ -294,9 +306,10 @@ def _is_enabled(text):
     return _firewall.setting(text[CONF], "ENABLED", "yes") == text[CONF]
 
 
-def _apply(module, before, text, modes, rules):
+def _apply(module, before, text, modes, rules, lock):
     """Write what differs and load it once; put everything back when that fails. Return what to remove in time."""
     os.makedirs(OLD, mode=0o700, exist_ok=True)
+    lock = lock or _lock()
     for path in FILES:
         if os.path.exists(path):
             mode = modes[path][0] if path in modes else os.stat(path).st_mode & 0o777
@@ -343,9 +356,11 @@ def work(module):
             "one by one".format(", ".join(wrong))
         )
     present = params["state"] == "present"
-    ssh = params["ssh_ports"] or _ssh_ports()
+    ssh = sorted({*params["ssh_ports"], *_own_port()}) if params["ssh_ports"] else _ssh_ports()
     assignments = _base.checked_assignments(params["assignments"]) if present else []
     rules = _firewall.allowed(assignments, params["allowed_cidrs"] if present else {}, ssh)
+    # Without the folder there is no rollback to wait for.
+    lock = _lock() if os.path.isdir(OLD) and not module.check_mode else None
     before = {path: _read(path) for path in FILES}
     mode = os.stat(HOOK).st_mode & 0o777 if os.path.exists(HOOK) else 0o640
     if not present and not any(_firewall.is_marked(text) for text in before.values()):
@@ -365,7 +380,7 @@ def work(module):
         _check(module, text)
     pending = ""
     if reason and not module.check_mode:
-        pending = _apply(module, before, text, {HOOK: (mode, new_mode)}, rules)
+        pending = _apply(module, before, text, {HOOK: (mode, new_mode)}, rules, lock)
     for warning in _firewall.warnings(assignments, rules):
         module.warn(warning)
     return {

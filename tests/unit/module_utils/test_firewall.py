@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 
 import pytest
@@ -279,3 +280,21 @@ def test_the_old_files_come_back_unless_confirmed(tmp_path, stands, back):
     assert path.read_text() == ("old" if back else "new")
     assert "ufw --force disable" in fw.rollback_script(tmp_path, "token", 0, {}, False)
     subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+
+
+def test_a_rollback_waits_for_a_run_that_is_under_way(tmp_path):
+    kept, path = tmp_path / "kept", tmp_path / "rules"
+    kept.write_text("old")
+    path.write_text("new")
+    (tmp_path / "pending").write_text("token")
+    script = fw.rollback_script(tmp_path, "token", 0, {kept: path}, True)
+    files = script[: script.index("ufw reload")]
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rollback = subprocess.Popen(["/bin/sh", "-c", files])
+        with pytest.raises(subprocess.TimeoutExpired):
+            rollback.wait(0.5)
+        # Confirmed meanwhile.
+        (tmp_path / "pending").unlink()
+    assert rollback.wait(10) == 0
+    assert path.read_text() == "new"

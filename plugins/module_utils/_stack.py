@@ -194,7 +194,10 @@ def _service_endpoints(reader, stack, name, service, catalog):
     ports = service.get("ports") or []
     if not isinstance(ports, list):
         reader.fail(key + ".ports", "a list is expected, not {0}".format(_kind(ports)))
-    on_host = service.get("network_mode") == "host"
+    mode = str(service.get("network_mode") or "")
+    if ports and mode.startswith(("service:", "container:")):
+        reader.fail(key + ".ports", "with network_mode {0} the ports are the other's to publish".format(mode))
+    on_host = mode == "host"
     if on_host and not ports:
         ports = [str(port) for port in service.get("expose") or []]
     taken = set()

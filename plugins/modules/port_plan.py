@@ -29,7 +29,9 @@ options:
   stacks:
     description:
       - The stacks, in order of priority. Each is the name of a stack that this collection carries, the path of a
-        Compose file on the controller, or the project itself as a mapping.
+        Compose file or of a folder with one on the controller, a list of files that are merged, a mapping with C(files)
+        (any of these), C(profiles) (those that are active) and C(name), or the project itself as a mapping with
+        C(services).
     type: list
     elements: raw
     required: true

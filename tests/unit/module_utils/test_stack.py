@@ -199,3 +199,10 @@ def test_anything_is_read_or_refused_with_our_error(stack):
     except StackError as exc:
         if not str(exc).startswith("fuzz: "):
             raise
+
+
+@pytest.mark.parametrize("mode", ["service:db", "container:db"])
+def test_ports_of_a_service_that_joins_another_network_are_refused(mode):
+    project = {"name": "a", "services": {"web": {"network_mode": mode, "ports": ["80:80"]}}}
+    with pytest.raises(StackError, match=f"services.web.ports: with network_mode {mode}"):
+        parse_stack(project)

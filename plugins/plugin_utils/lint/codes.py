@@ -53,7 +53,7 @@ CODES = {
         "warning",
         "A Prometheus target is a port that the service is not known to listen on",
         "Scrape the service's name with the port that it listens on, or declare it with expose",
-        "error when it is the published port; info when the image's ports are not known",
+        "error when it is the published port; info when the image is not a well-known one",
     ),
     "upstream-port": Code(
         "warning",

@@ -109,7 +109,7 @@ def _configured(tree, path, reference, code, subject):
         definitions = family.definitions(reference.host)
         if not definitions:
             continue
-        verdict = tree.listens(family, definitions).judge(reference.port)
+        verdict = tree.listens(family, definitions).judge(reference.port, aside=code == "scrape-port")
         if verdict is None:
             return
         verdicts.append(verdict)
@@ -193,7 +193,8 @@ def _variable(tree, family, service, name, reference):
     definitions = family.definitions(reference.host)
     if not definitions:
         return
-    verdict = tree.listens(family, definitions).judge(reference.port)
+    aside = reference.scheme not in ("http", "https", "ws", "wss")
+    verdict = tree.listens(family, definitions).judge(reference.port, aside)
     if verdict:
         severity, reason = verdict
         evidence = f"{_short(reference.text)}, but {reason}"

@@ -30,6 +30,7 @@ class Listens:
     checked: set = field(default_factory=set)  # by its own health check
     published: dict = field(default_factory=dict)  # {host port: {target}}
     settled: bool = False
+    built: bool = False  # settled by EXPOSE only, which often leaves out what is for metrics
     vague: bool = False
     places: list = field(default_factory=list)
 
@@ -37,19 +38,24 @@ class Listens:
         """Tell whether it may listen on a port, as far as is known."""
         return self.vague or not self.ports or port in self.ports | self.mentioned | self.checked
 
-    def judge(self, port):
-        """Return (severity, reason) for a port that it is not known to listen on, None for one that is fine."""
+    def judge(self, port, aside=False):
+        """Return (severity, reason) for a port that it is not known to listen on, None for one that is fine.
+
+        :arg aside: whether it may be a port beside those that a service is there for
+        """
         if self.has(port):
             return None
         own = ", ".join(str(known) for known in sorted(self.ports))
         if port in self.published:
             targets = ", ".join(str(target) for target in sorted(self.published[port]))
             return "error", f"{port} is its port on the host; in the network it is {targets}"
-        return ("warning" if self.settled else "info"), f"the service has {own}"
+        sure = self.settled and not (aside and self.built)
+        return ("warning" if sure else "info"), f"the service has {own}"
 
     def add(self, other):
         """Take in what is known of another definition of the service: any of them may be the one that runs."""
         self.settled = self.settled and other.settled
+        self.built = self.built or other.built
         self.vague = self.vague or other.vague
         self.ports |= other.ports
         self.mentioned |= other.mentioned
@@ -166,7 +172,7 @@ class Tree:
                 known.mentioned |= _own_ports(text, service.names)
             for command in stage.command:
                 known.mentioned |= numbers(command.text)
-            known.settled = bool(stage.exposed) and not service.command
+            known.settled = known.built = bool(stage.exposed) and not service.command
         elif image and not service.build:
             known.settled = image.settled and not configured(service)
         if image:

@@ -110,12 +110,11 @@ class _Reader:
                     found.append((parts[0], parts[1]))
         return found
 
-    def networks(self, service, node):
+    @staticmethod
+    def aliases(service, node):
         if node.kind == "map":
-            for key, (_key, value) in node.pairs.items():
-                service.networks.add(key)
+            for _key, value in node.pairs.values():
                 service.names.update(alias for alias, _line in value.get("aliases").strings())
-        service.networks.update(text for text, _line in node.strings())
 
     def build(self, node):
         if node.empty or node.kind == "list":
@@ -158,7 +157,7 @@ class _Reader:
                 source = self.text(item.get("source")) if item.kind == "map" else self.text(item)
                 target = self.text(item.get("target")) if item.kind == "map" else ""
                 service.configs.append((source, target))
-        self.networks(service, node.get("networks"))
+        self.aliases(service, node.get("networks"))
         service.profiles = {text for text, _line in node.get("profiles").strings()}
         service.network_mode = self.text(node.get("network_mode"))
         service.container = self.text(node.get("container_name"))

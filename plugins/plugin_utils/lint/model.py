@@ -123,7 +123,6 @@ class Service:
     volumes: list = field(default_factory=list)  # [(source, target)]
     configs: list = field(default_factory=list)  # names of top-level configs and secrets
     names: set = field(default_factory=set)
-    networks: set = field(default_factory=set)
     profiles: set = field(default_factory=set)
     network_mode: str = ""
     container: str = ""

@@ -133,7 +133,6 @@ def merge(base, over):
         volumes=_joined(base, over, "volumes"),
         configs=_joined(base, over, "configs"),
         names=base.names | over.names,
-        networks=base.networks | over.networks,
         profiles=over.profiles or base.profiles,
         network_mode=over.network_mode or base.network_mode,
         container=over.container or base.container,

@@ -251,7 +251,7 @@ def dotenvs(tree):
     used = set()
     for family in tree.families:
         for service in family.services():
-            used |= {tree._path(family.folder, path) for path in service.env_files}
+            used |= {tree.path_of(family.folder, path) for path in service.env_files}
     for path, values in tree.dotenvs.items():
         if path in used or re.search(r"(?i)prod|stag|live|docker", posixpath.basename(path)):
             continue

@@ -32,7 +32,6 @@ class Listens:
     settled: bool = False
     built: bool = False  # settled by EXPOSE only, which often leaves out what is for metrics
     vague: bool = False
-    places: list = field(default_factory=list)
 
     def has(self, port):
         """Tell whether it may listen on a port, as far as is known."""
@@ -60,7 +59,6 @@ class Listens:
         self.ports |= other.ports
         self.mentioned |= other.mentioned
         self.checked |= other.checked
-        self.places += other.places
         for port, targets in other.published.items():
             self.published.setdefault(port, set()).update(targets)
 
@@ -89,13 +87,14 @@ class Tree:
         """Return ({NAME: Value}, whether it is all known) of a container: its files', then its own."""
         values, complete = {}, True
         for path in service.env_files:
-            found = self.dotenvs.get(self._path(family.folder, path))
+            found = self.dotenvs.get(self.path_of(family.folder, path))
             complete = complete and found is not None
             values.update(found or {})
         return {**values, **service.environment}, complete
 
     @staticmethod
-    def _path(folder, path):
+    def path_of(folder, path):
+        """Return the path below the root of what a file in a folder calls a path."""
         path = posixpath.normpath(posixpath.join(folder, path))
         return "" if path == "." else path
 
@@ -106,7 +105,7 @@ class Tree:
         context, name, target = service.build
         if "://" in context or context.startswith("git@"):
             return None, ""
-        path = self._path(self._path(family.folder, context), name or "Dockerfile")
+        path = self.path_of(self.path_of(family.folder, context), name or "Dockerfile")
         return dockerfile.final(self.stages.get(path, []), target), path
 
     def families_of(self, path):
@@ -118,7 +117,7 @@ class Tree:
                 sources |= {source for item in family.files.values() for source in item.configs.values() if source}
                 for source in sources:
                     if source.startswith((".", "/")) or "/" in source:
-                        self._mounts.setdefault(self._path(family.folder, source), []).append(family)
+                        self._mounts.setdefault(self.path_of(family.folder, source), []).append(family)
         folder = path
         while folder:
             if folder in self._mounts:
@@ -167,7 +166,6 @@ class Tree:
             image = images.known(stage.base)
             known.vague = known.vague or stage.vague
             known.ports.update(port for port, _protocol, _place in stage.exposed)
-            known.places += [place for _port, _protocol, place in stage.exposed[:1]]
             for text in stage.environment.values():
                 known.mentioned |= _own_ports(text, service.names)
             for command in stage.command:
@@ -219,7 +217,7 @@ class Tree:
         for source, target in mounts:
             if not (target + "/").startswith(_NGINX_FOLDER + "/") or not re.search(r"conf|template|/nginx$", target):
                 continue
-            path = self._path(family.folder, source)
+            path = self.path_of(family.folder, source)
             here = [item for name, item in self.nginx.items() if name == path or name.startswith(path + "/")]
             if not here or any(item.vague for item in here):
                 return None

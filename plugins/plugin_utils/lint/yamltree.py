@@ -93,7 +93,7 @@ def _twice(pairs):
             seen[key.value] = key.line
 
 
-def load(text, unique_keys=True):
+def load(text):
     """Return the documents of a YAML text as a list of nodes.
 
     :raises Unreadable: for anything that is not YAML, or nested absurdly deep
@@ -119,8 +119,7 @@ def load(text, unique_keys=True):
                 if node.kind == "map":
                     flat = node.value
                     node.value = list(zip(flat[::2], flat[1::2], strict=False))
-                    if unique_keys:
-                        _twice(node.value)
+                    _twice(node.value)
                     node.merge()
             elif kind == "AliasEvent":
                 if event.anchor not in anchors:

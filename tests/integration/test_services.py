@@ -98,11 +98,9 @@ def test_stores_that_restart_lose_nothing_that_was_acknowledged(platform):
     samples = int(platform.clickhouse("SELECT count() FROM metrics"))
     for store in ("redis", "postgres", "clickhouse"):
         docker("restart", platform.names[store])
-    status, read = until(
-        lambda: (lambda a: a if a[0] == 200 else None)(
-            platform.get("orchestrator", 8080, f"/api/v1/requests/{answer['id']}")
-        )
-    )
+    path = f"/api/v1/requests/{answer['id']}"
+    assert until(lambda: platform.get("orchestrator", 8080, path)[0] == 200)
+    status, read = platform.get("orchestrator", 8080, path)
     assert (status, read["results"]) == (200, answer["results"])
     # Everything goes on by itself: agents are registered, requests answered, targets collected.
     assert until(lambda: all_alive(platform))

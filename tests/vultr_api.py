@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """A FAKE of the Vultr API, version 2: the part of it that vultr.cloud and the role vultr_instance use.
 
 It rents nothing. Answers carry the header ``X-Fake: vultr-api``. It listens on 127.0.0.1 only. Tests start it from

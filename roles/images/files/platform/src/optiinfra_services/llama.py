@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 from pydantic import Field
 
 from .settings import Settings
@@ -19,6 +20,12 @@ URL = "http://127.0.0.1:18000"
 class LlamaSettings(Settings):
     llama_server: str = Field("llama-server", validation_alias="LLAMA_SERVER")
     llama_model: str = Field("/opt/llama/tiny.gguf", validation_alias="LLAMA_MODEL")
+
+
+def client() -> httpx.AsyncClient:
+    """Return a client of it: a connection for each request, for one that was idle may be ended as the next is sent."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=URL, timeout=httpx.Timeout(300, connect=5), limits=limits)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def build(_settings: Settings):
         httpx.get(f"{llama.URL}/health", timeout=2).raise_for_status()
 
     app = create_app("ollama-simulated", Health("ollama-simulated", [Check("llama.cpp", probe)], keep=1.0))
-    engine = httpx.AsyncClient(base_url=llama.URL, timeout=httpx.Timeout(300, connect=5))
+    engine = llama.client()
     models = Models()
 
     @app.exception_handler(HTTPException)

@@ -6,9 +6,17 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
+import httpx2
 from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
-from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncOpenAI,
+    DefaultAsyncHttpxClient,
+    OpenAIError,
+)
 from prometheus_client import Counter, Histogram
 from pydantic import BaseModel, Field, SecretStr
 
@@ -81,6 +89,8 @@ class Chat:
             base_url=f"{settings.vllm_url}/v1",
             timeout=settings.timeout,
             max_retries=0,
+            # A connection for each request: one that was idle may be ended just when the next is sent.
+            http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_keepalive_connections=0)),
         )
         self._model = ""
 

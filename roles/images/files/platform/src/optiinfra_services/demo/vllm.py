@@ -64,7 +64,7 @@ class Engine:
 
     def __init__(self, model: str, slots: int) -> None:
         self.model = model
-        self.http = httpx.AsyncClient(base_url=llama.URL, timeout=httpx.Timeout(300, connect=5))
+        self.http = llama.client()
         self._places = asyncio.Semaphore(slots)
         self._slots = slots
         self._labels = (model, "0")
@@ -159,6 +159,7 @@ async def complete(engine: Engine, path: str, body: dict[str, Any]) -> Response:
             return Response(answer.content, answer.status_code, media_type="application/json")
     except httpx.HTTPError as error:
         engine.leave()
+        log.warning("the engine does not answer: %r", error)
         return _refuse(503, f"the engine does not answer: {type(error).__name__}")
     except BaseException:
         engine.leave()

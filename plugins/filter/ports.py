@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleFilterError
 from ansible_collections.optiinfra.platform.plugins.module_utils import _map, _report
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import ANY4, ANY6
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
 
 def _without_extensions(value):
@@ -84,7 +85,10 @@ def port_map(plan, stacks):
     :arg plan: what port_plan returned
     :arg stacks: the stacks as the lookup returns them, in the same order
     """
-    return _map.port_map(stacks, plan["assignments"], plan["moves"])
+    try:
+        return _map.port_map(stacks, plan["assignments"], plan["moves"])
+    except StackError as exc:
+        raise AnsibleFilterError(f"port_map: {exc}") from None
 
 
 def qualified_overrides(overrides):

@@ -4,11 +4,21 @@
 
 from __future__ import annotations
 
+from ansible.errors import AnsibleFilterError
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 from ansible_collections.optiinfra.platform.plugins.plugin_utils import views
+
+
+def audit_page(report, stacks):
+    """Return a document as a page."""
+    try:
+        return views.page(report, stacks)
+    except StackError as exc:
+        raise AnsibleFilterError(f"audit_page: {exc}") from None
 
 
 class FilterModule:
     """Filters about audits."""
 
     def filters(self):
-        return {"audit_document": views.document, "audit_page": views.page, "audit_summary": views.summary}
+        return {"audit_document": views.document, "audit_page": audit_page, "audit_summary": views.summary}

@@ -82,6 +82,13 @@ class _Reader:
             self.fail(key, "a mapping is expected, not {0}".format(_kind(value)))
         return value
 
+    def sequence(self, value, key):
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.fail(key, "a list is expected, not {0}".format(_kind(value)))
+        return value
+
     def text(self, value, key, default=""):
         if value is None:
             return default
@@ -191,9 +198,7 @@ def _service_endpoints(reader, stack, name, service, catalog):
     exposure = about.get("exposure", catalog["exposure"])
     if exposure not in EXPOSURES:
         reader.fail(key + ".x-catalog.exposure", "{0!r} is not one of {1}".format(exposure, ", ".join(EXPOSURES)))
-    ports = service.get("ports") or []
-    if not isinstance(ports, list):
-        reader.fail(key + ".ports", "a list is expected, not {0}".format(_kind(ports)))
+    ports = reader.sequence(service.get("ports"), key + ".ports")
     mode = str(service.get("network_mode") or "")
     if ports and mode.startswith(("service:", "container:")):
         reader.fail(key + ".ports", "with network_mode {0} the ports are the other's to publish".format(mode))
@@ -291,3 +296,24 @@ def parse_stack(definition, source="stack", environment=None):
         service = reader.mapping(service, "services.{0}".format(service_name))
         endpoints.extend(_service_endpoints(reader, name, str(service_name), service, catalog))
     return name, endpoints
+
+
+def flows(definition, source="stack"):
+    """Yield (flow, step) of what a stack says about who sends what to whom.
+
+    :raises StackError: naming source, key and value
+    """
+    reader = _Reader(source, {})
+    for index, flow in enumerate(reader.sequence(definition.get("x-flows"), "x-flows")):
+        key = "x-flows[{0}]".format(index)
+        flow = reader.mapping(flow, key)
+        for number, step in enumerate(reader.sequence(flow.get("steps"), key + ".steps")):
+            where = "{0}.steps[{1}]".format(key, number)
+            step = reader.mapping(step, where)
+            found = {
+                name: reader.text(step.get(name), where + "." + name) for name in ("from", "to", "endpoint", "label")
+            }
+            for name in ("from", "to"):
+                if not found[name]:
+                    reader.fail("{0}.{1}".format(where, name), "missing; a step is {from, to, endpoint, label}")
+            yield reader.text(flow.get("name"), key + ".name"), found

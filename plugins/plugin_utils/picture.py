@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.optiinfra.platform.plugins.module_utils._stack import flows
+
 WIDTH, HEIGHT = 168, 58
 GAP_X, GAP_Y = 16, 62
 LEFT, COLUMNS = 118, 5
@@ -17,7 +19,7 @@ def draw(stack, states=None, ports=None):
     """
     states, ports = states or {}, ports or {}
     services = stack.get("services") or {}
-    steps = [(flow["name"], step) for flow in stack.get("x-flows") or [] for step in flow.get("steps") or []]
+    steps = list(flows(stack, stack.get("name", "stack")))
     # What the flows name and the stack does not have is outside of it.
     outside = dict.fromkeys(
         name for _flow, step in steps for name in (step["from"], step["to"]) if name not in services
@@ -49,7 +51,7 @@ def draw(stack, states=None, ports=None):
             }
         y += HEIGHT + GAP_Y
     lines = [
-        {"flow": flow, "text": f"{flow}: {step['from']} to {step['to']}, {step.get('label', '')}", "path": path}
+        {"flow": flow, "text": f"{flow}: {step['from']} to {step['to']}, {step['label']}", "path": path}
         for flow, step in steps
         for path in [_curve(boxes[step["from"]], boxes[step["to"]])]
     ]

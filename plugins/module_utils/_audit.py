@@ -35,8 +35,12 @@ CODES = {
     "local-listener": ("info", "Nothing, if you know it"),
     "stand-in": ("info", "Give the service's own image, see the role images"),
 }
+# What an audit tells of each assignment that it was given or found in the lock.
+DECLARED = (
+    "id", "stack", "service", "endpoint", "published", "target", "host_ip", "protocol", "app_protocol", "exposure",
+)  # fmt: skip
 
-__all__ = ["CODES", "SEVERITIES", "Open", "audit", "declared_by_lock", "open_ports", "report"]
+__all__ = ["CODES", "DECLARED", "SEVERITIES", "Open", "audit", "declared_by_lock", "open_ports", "report"]
 
 
 def _finding(code, subject, evidence, severity=None):
@@ -277,9 +281,8 @@ def declared_by_lock(entries):
             "id": identity,
             "stack": identity.split("/", 1)[0],
             "service": identity.split("/", 1)[1].rpartition(".")[0],
-            "published": entry["published"],
-            "host_ip": entry["host_ip"],
-            "protocol": entry["protocol"],
+            "endpoint": identity.split("/", 1)[1],
+            **{key: entry[key] for key in DECLARED if key in entry},
         }
         for identity, entry in entries.items()
     ]

@@ -3,6 +3,7 @@
 """The lock: which port each endpoint of a host has, kept so that no later plan moves it.
 
 A JSON file: {"version": 1, "assignments": {"stack/service.name": {published, target, host_ip, protocol, preferred}}}.
+An entry may say app_protocol and exposure as well, for those who read it without the stack's file.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def parse(text, path):
         try:
             for key in ("published", "target", "preferred"):
                 port_number(entry[key])
-            sound = isinstance(entry["host_ip"], str) and entry["protocol"] in PROTOCOLS and "/" in identity
+            texts = (entry["host_ip"], entry.get("app_protocol", ""), entry.get("exposure", ""))
+            sound = all(isinstance(text, str) for text in texts)
+            sound = sound and entry["protocol"] in PROTOCOLS and "/" in identity
         except (KeyError, TypeError, ValueError):
             sound = False
         if not sound:

@@ -301,6 +301,6 @@ def _move(assignment, lock, planner):
 
 
 def locked(assignments):
-    """Return what the lock keeps of assignments: {id: {published, target, host_ip, protocol, preferred}}."""
-    keys = ("published", "target", "host_ip", "protocol", "preferred")
+    """Return what the lock keeps of assignments, {id: {key: value}}."""
+    keys = ("published", "target", "host_ip", "protocol", "preferred", "app_protocol", "exposure")
     return {a["id"]: {key: a[key] for key in keys} for a in assignments}

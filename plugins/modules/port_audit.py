@@ -160,6 +160,22 @@ accepted:
   returned: success or failure
   type: list
   elements: dict
+declared:
+  description: What is declared on the host, be it by O(assignments) or by O(lock).
+  returned: success or failure
+  type: list
+  elements: dict
+  contains:
+    id: {description: "The endpoint, stack/service.name", type: str}
+    stack: {description: Its stack, type: str}
+    service: {description: Its service, type: str}
+    endpoint: {description: "Its name without the stack, service.name", type: str}
+    published: {description: Its port of the host, type: int}
+    target: {description: The container's port, type: int}
+    host_ip: {description: "The address, empty for every one", type: str}
+    protocol: {description: "tcp, udp or sctp", type: str}
+    app_protocol: {description: "What is spoken there, such as http", type: str}
+    exposure: {description: "loopback, private or public", type: str}
 open_ports:
   description: Every open port with its owner.
   returned: success or failure
@@ -207,22 +223,7 @@ unseen:
   elements: str
 """
 
-import datetime
-import os
-
-from ansible_collections.optiinfra.platform.plugins.module_utils import (
-    _accept,
-    _audit,
-    _base,
-    _drift,
-    _engine,
-    _filters,
-    _judge,
-    _lock,
-    _namespaces,
-    _sockets,
-    _topology,
-)
+from ansible_collections.optiinfra.platform.plugins.module_utils import _accept, _audit, _base, _look
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
 ACCEPT = {
@@ -233,128 +234,20 @@ ACCEPT = {
 }
 
 
-def _declared(params):
-    if params["assignments"] is not None:
-        return _base.checked_assignments(params["assignments"])
-    return _audit.declared_by_lock(_lock.parse(_lock.read(params["lock"]), params["lock"]))
-
-
-def _text(path):
-    """Return a file's text, "" when there is none or it may not be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return handle.read()
-    except OSError:
-        return ""
-
-
-def _read_filters(module, unseen):
-    """Return the Filters of this host; what they cannot tell goes to ``unseen``."""
-
-    def run(tool, *arguments):
-        path = module.get_bin_path(tool)
-        if not path:
-            return None
-        rc, out, _err = module.run_command([path, *arguments])
-        return out if rc == 0 else ""
-
-    given = module.params["external_interfaces"]
-    try:
-        topology = _topology.topology(given)
-    except OSError as exc:
-        problem = "addresses of this host, so what the firewall does is not known: {0}".format(exc)
-        filters = _filters.Filters({}, _topology.Topology({}, ()), (problem,), "", _filters.ufw_files(_text))
-    else:
-        strange = sorted(set(given) - set(topology.interfaces))
-        if strange:
-            raise StackError(
-                "external_interfaces: {0}: no interface of this host; there is {1}".format(
-                    ", ".join(strange), ", ".join(sorted(topology.interfaces))
-                )
-            )
-        filters = _filters.read(topology, run, _text)
-    unseen.extend(filters.problems)
-    return filters
-
-
-def _projects(module, assignments, unseen):
-    """Return {stack: Project} of the declared stacks that were written to this host."""
-    found = {}
-    for stack in sorted({a["stack"] for a in assignments}):
-        folder = os.path.join(module.params["stack_root"], stack)
-        path = os.path.join(folder, "compose.yaml")
-        text = _text(path)
-        if not text:
-            continue
-        try:
-            services = _drift.read(text)
-        except ValueError as exc:
-            unseen.append("drift of {0}: {1} is not as the role stack writes it: {2}".format(stack, path, exc))
-            continue
-        found[stack] = _drift.Project(path, services, _hashes(module, folder, stack))
-    return found
-
-
-def _hashes(module, folder, stack):
-    """Return {service: hash of its definition}, as Compose would start it now; {} where it cannot be asked."""
-    docker = module.get_bin_path("docker")
-    if not docker or not os.access(os.path.join(folder, ".env"), os.R_OK):
-        return {}
-    # A variable of this session must not take the place of one of the project's.
-    clean = ["/usr/bin/env", "-i", "PATH={0}".format(os.environ.get("PATH", "")), "HOME=/root"]
-    ask = [docker, "compose", "--project-directory", folder, "--project-name", stack, "config", "--hash", "*"]
-    rc, out, _err = module.run_command(clean + ask)
-    words = [line.split() for line in out.splitlines()] if rc == 0 else []
-    return {line[0]: line[1] for line in words if len(line) == 2}
-
-
-def _look(module, assignments, unseen):
-    """Return the View of this host; what it cannot see goes to ``unseen``."""
-    containers, problem = (), ""
-    if os.geteuid() != 0:
-        unseen.append("processes of other users: their listeners have a user and no process here (use become)")
-        unseen.append("network namespaces: only root may look into them (use become)")
-    try:
-        containers = tuple(_engine.Engine(module.params["docker_host"]).containers())
-    except _engine.EngineError as exc:
-        if not exc.absent:
-            problem = str(exc)
-            unseen.append("containers, so whether a stack runs and holds its ports: {0}".format(problem))
-    spaces = ()
-    if os.geteuid() == 0:
-        spaces, closed = _namespaces.others(container.id for container in containers)
-        if closed:
-            unseen.append("network namespaces: {0} of them could not be looked into".format(closed))
-    return _judge.View(
-        listeners=tuple(_sockets.listeners()),
-        containers=containers,
-        owners=_sockets.owners,
-        engine_problem=problem,
-        user_of=_sockets.user_name,
-        namespaces=tuple(spaces),
-        projects=_projects(module, assignments, unseen),
-    )
-
-
 def work(module):
     params = module.params
-    assignments = _declared(params)
+    options = _look.Options(
+        params["lock"], params["stack_root"], params["docker_host"], tuple(params["external_interfaces"])
+    )
+    if params["assignments"] is None:
+        assignments = _look.declared(options)
+    else:
+        assignments = _base.checked_assignments(params["assignments"])
     accept = _accept.checked(params["accept"], _audit.CODES)
     if params["baseline"]:
         raise StackError("baseline: {0!r}: is read on the controller, by the action plugin".format(params["baseline"]))
-    unseen = []
-    view = _look(module, assignments, unseen)
-    filters = _read_filters(module, unseen)
-    ephemeral, reserved = _sockets.host_ports()
-    today = datetime.date.today().isoformat()
-    result = _audit.audit(assignments, view, ephemeral, reserved, accept, today, filters)
-    result["firewall"] = {
-        "backend": filters.backend,
-        "outside": sorted(filters.topology.outside),
-        "ufw": {key: filters.ufw[key] for key in ("enabled", "incoming")},
-    }
-    result.update(changed=False, unseen=unseen)
-    result["report"] = _audit.report(result)
+    tools = _look.Tools(module.get_bin_path, module.run_command)
+    result = _look.audit(options, tools, assignments, accept)
     if params["fail_on"] != "never":
         least = _audit.SEVERITIES.index(params["fail_on"])
         if any(_audit.SEVERITIES.index(f["severity"]) >= least for f in result["findings"]):

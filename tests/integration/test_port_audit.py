@@ -90,11 +90,16 @@ def test_ephemeral_and_stand_in(audit, container, project):
 
 def test_the_lock_is_what_is_declared(module, container, project, port, tmp_path):
     container("--publish", f"127.0.0.1:{port}:80")
-    entry = {"published": port, "target": 80, "host_ip": "127.0.0.1", "protocol": "tcp", "preferred": port}
+    entry = {"published": port, "target": 80, "host_ip": "127.0.0.1", "protocol": "tcp", "preferred": port,
+             "app_protocol": "http", "exposure": "loopback"}  # fmt: skip
     lock = tmp_path / "ports.json"
     _lock.write(str(lock), _lock.render({f"{project}/web.http": entry}))
     found = module("port_audit", lock=str(lock))
     assert [row["declared"] for row in found["open_ports"] if row["port"] == port] == [f"{project}/web.http"]
+    assert found["declared"] == [
+        {"id": f"{project}/web.http", "stack": project, "service": "web", "endpoint": "web.http", "published": port,
+         "target": 80, "host_ip": "127.0.0.1", "protocol": "tcp", "app_protocol": "http", "exposure": "loopback"}
+    ]  # fmt: skip
     assert not [f for f in found["findings"] if project in f["subject"]]
 
 

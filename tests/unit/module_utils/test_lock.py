@@ -35,6 +35,7 @@ def test_nothing_assigned_is_an_empty_file():
         (json.dumps({"version": 1, "assignments": {"a/x": {"published": 0}}}), "assignments.a/x"),
         (json.dumps({"version": 1, "assignments": {"a/x": {**ENTRY, "protocol": "x"}}}), "assignments.a/x"),
         (json.dumps({"version": 1, "assignments": {"a/x": 5}}), "assignments.a/x"),
+        (json.dumps({"version": 1, "assignments": {"a/x": {**ENTRY, "app_protocol": 5}}}), "assignments.a/x"),
     ],
 )
 def test_a_bad_lock_is_named(text, problem):

@@ -54,9 +54,10 @@ def write(path: str) -> None:
     model.add_chat_template("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:")
     model.add_tensor("token_embd.weight", matrix(len(tokens), WIDTH))
     model.add_tensor("output_norm.weight", numpy.ones(WIDTH, numpy.float32))
-    # Only words and the end are ever likely: bytes at random would be no text.
+    # Only words are ever likely, bytes at random would be no text; and the end comes after some dozens of them.
     out = matrix(len(tokens), WIDTH)
     out[[0, 1, *BYTES]] = 0
+    out[2] *= 0.5
     model.add_tensor("output.weight", out)
     for layer in range(LAYERS):
         for name in ("attn_norm", "ffn_norm"):

@@ -122,6 +122,10 @@ def test_health_says_what_is_away_and_live_does_not_care(environment):
     assert "word" not in asked.get("/health").text
 
 
+def test_a_listener_without_nodes_is_no_node(environment):
+    assert client("backend").get("/api/version").status_code == 503
+
+
 def test_the_web_interface_knows_where_to_go_and_goes_nowhere_else(environment):
     web = TestClient(api.web(load(GatewaySettings)))
     assert web.get("/config.json").json()["chat"] == ["ws://127.0.0.1:13100/chat"]

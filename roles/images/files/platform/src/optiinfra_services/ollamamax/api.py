@@ -59,7 +59,6 @@ class Listener:
         # Ready means that a chat would be answered. Alive means only that the process is: a restart mends no other.
         self.app = create_app(name, self.health, ("/health/ready", "/api/health", "/api/v1/health"))
         self.app.add_api_route("/health/live", lambda: {"status": "alive"}, methods=["GET"], tags=["health"])
-        self.app.add_api_route("/api/version", lambda: {"version": self.app.version}, methods=["GET"])
         self.app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
@@ -186,7 +185,15 @@ class Listener:
             await socket.send_json({"done": True})
 
     def coordinate(self) -> None:
-        """Add /api/nodes: which nodes answer."""
+        """Add /api/nodes, which nodes answer, and /api/version, by which a listener is a node of another."""
+
+        @self.app.get("/api/version", tags=["nodes"], response_model=None)
+        async def version() -> dict[str, str] | JSONResponse:
+            found = await self.nodes.look()
+            if "ok" in found.values():
+                return {"version": self.app.version}
+            # One that cannot serve a model is none.
+            return JSONResponse({"detail": "no node answers"}, 503)
 
         @self.app.get("/api/nodes", tags=["nodes"])
         async def nodes() -> list[dict[str, str]]:

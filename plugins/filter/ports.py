@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.optiinfra.platform.plugins.module_utils import _map, _report
+from ansible_collections.optiinfra.platform.plugins.module_utils import _endpoints, _map, _report
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import ANY4, ANY6
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
@@ -62,16 +62,10 @@ def url_for(assignments, endpoint, host=None):
 
     :raises AnsibleFilterError: when there is none, or several stacks have one
     """
-    found = [a for a in assignments if endpoint in (a["id"], a["endpoint"])]
-    if len(found) == 1:
-        return _report.url(found[0], host)
-    if found:
-        raise AnsibleFilterError(
-            f"url_for: {endpoint!r} is an endpoint of several stacks: {', '.join(a['id'] for a in found)}"
-        )
-    raise AnsibleFilterError(
-        f"url_for: no endpoint {endpoint!r}; there are {', '.join(a['endpoint'] for a in assignments)}"
-    )
+    try:
+        return _report.url(_endpoints.find(assignments, endpoint), host)
+    except StackError as exc:
+        raise AnsibleFilterError(f"url_for: {exc}") from None
 
 
 def endpoint_urls(assignments, host=None):
@@ -109,7 +103,9 @@ class FilterModule:
     def filters(self):
         return {
             "compose_render": compose_render,
+            "endpoint_completion": _endpoints.completion,
             "endpoint_urls": endpoint_urls,
+            "endpoint_variables": _endpoints.variables,
             "port_map": port_map,
             "qualified_overrides": qualified_overrides,
             "service_table": _report.service_table,

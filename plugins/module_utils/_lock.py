@@ -3,7 +3,7 @@
 """The lock: which port each endpoint of a host has, kept so that no later plan moves it.
 
 A JSON file: {"version": 1, "assignments": {"stack/service.name": {published, target, host_ip, protocol, preferred}}}.
-An entry may say app_protocol and exposure as well, for those who read it without the stack's file.
+An entry may say service, app_protocol and exposure as well, for those who read it without the stack's file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parse(text, path):
         try:
             for key in ("published", "target", "preferred"):
                 port_number(entry[key])
-            texts = (entry["host_ip"], entry.get("app_protocol", ""), entry.get("exposure", ""))
+            texts = (entry["host_ip"], *(entry.get(key, "") for key in ("service", "app_protocol", "exposure")))
             sound = all(isinstance(text, str) for text in texts)
             sound = sound and entry["protocol"] in PROTOCOLS and "/" in identity
         except (KeyError, TypeError, ValueError):

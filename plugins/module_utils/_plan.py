@@ -302,5 +302,5 @@ def _move(assignment, lock, planner):
 
 def locked(assignments):
     """Return what the lock keeps of assignments, {id: {key: value}}."""
-    keys = ("published", "target", "host_ip", "protocol", "preferred", "app_protocol", "exposure")
+    keys = ("service", "published", "target", "host_ip", "protocol", "preferred", "app_protocol", "exposure")
     return {a["id"]: {key: a[key] for key in keys} for a in assignments}

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ._binding import ANY6, host_port, is_wildcard
 
 HTTP = ("http", "https")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*$")
 
 
 def reachable_address(host_ip):
@@ -19,7 +22,9 @@ def reachable_address(host_ip):
 def url(assignment, host=None):
     """Return an assignment's URL, as seen from the host itself or by the name ``host``."""
     address = host or reachable_address(assignment["host_ip"])
-    scheme = assignment.get("app_protocol") or assignment["protocol"]
+    scheme = assignment.get("app_protocol") or ""
+    # Anybody may write anything there.
+    scheme = scheme if _SCHEME.match(scheme) else assignment["protocol"]
     return "{0}://{1}".format(scheme, host_port(address, assignment["published"]))
 
 

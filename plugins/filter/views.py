@@ -21,4 +21,11 @@ class FilterModule:
     """Filters about audits."""
 
     def filters(self):
-        return {"audit_document": views.document, "audit_page": audit_page, "audit_summary": views.summary}
+        return {
+            "audit_completion": views.completion,
+            "audit_document": views.document,
+            "audit_markdown": views.markdown,
+            "audit_metrics": views.metrics,
+            "audit_page": audit_page,
+            "audit_summary": views.summary,
+        }

@@ -18,7 +18,8 @@ def _about(thing):
     return thing.get("x-catalog") or {}
 
 
-def _title(stack):
+def title_of(stack):
+    """Return what people call a stack."""
     return _about(stack).get("title") or stack["name"]
 
 
@@ -48,7 +49,11 @@ def _counted(number, word):
     return "{0} {1}{2}".format(number, word, "" if number == 1 else "s")
 
 
-def _services(stack, assignments, states):
+def services(stack, assignments, states):
+    """Return the table of a stack's services, with its numbers below.
+
+    :arg states: {service: state}; without any, the table has no such column
+    """
     layer_of = {name: title for title, names in _layers(stack).items() for name in names}
     rows = []
     for number, (name, service) in enumerate(stack["services"].items(), 1):
@@ -71,9 +76,10 @@ def _services(stack, assignments, states):
     optional = {"Technology", "State"} - {key for row in rows for key in row if row[key] != "-"}
     headings = [key for key in rows[0] if key not in optional]
     own = _of(assignments, stack)
-    total = "**{0}, {1}:** {2}".format(
-        _counted(len(rows), "container"), _counted(len({a["published"] for a in own}), "port"), _ports(own)
+    total = "**{0}, {1}**".format(
+        _counted(len(rows), "container"), _counted(len({a["published"] for a in own}), "port")
     )
+    total += ": " + _ports(own) if own else ""
     return table(headings, [[row[key] for key in headings] for row in rows]) + "\n\n" + total
 
 
@@ -140,7 +146,7 @@ def _check(stacks, assignments):
     if not found:
         total += " All of these stacks can run on one host at the same time."
     lines = ["- {0} and {1} on {2}/{3}".format(a["id"], b["id"], a["published"], a["protocol"]) for a, b in found]
-    check = table(["Ports", *(_title(stack) for stack in stacks), "Result"], rows)
+    check = table(["Ports", *(title_of(stack) for stack in stacks), "Result"], rows)
     return "\n\n".join([check, total, *(["\n".join(lines)] if lines else [])])
 
 
@@ -171,7 +177,7 @@ def _statistics(stacks, assignments):
         exporters = {a["service"] for a in own if a["endpoint"].endswith(".metrics")}
         rows.append(
             (
-                _title(stack),
+                title_of(stack),
                 len(stack["services"]),
                 len({a["published"] for a in own}),
                 "{0}: {1}".format(len(layers), ", ".join(layers)),
@@ -197,7 +203,7 @@ def _by_layer(stacks, assignments):
                 if own:
                     title = _about(stack["services"][name] or {}).get("title", name)
                     parts.append("{0} {1}".format(_ports(own), title))
-            rows.append((_title(stack), layer, len(names), "; ".join(parts) or "-"))
+            rows.append((title_of(stack), layer, len(names), "; ".join(parts) or "-"))
     return table(("Stack", "Layer", "Services", "Ports"), rows)
 
 
@@ -211,7 +217,7 @@ def _urls(stack, assignments, host):
         for address, a in urls:
             about = "{title}: {purpose}" if a["purpose"] else "{title}"
             lines.append("{0}  # {1}".format(address.ljust(width), about.format(**a)))
-    return "### {0}\n\n{1}".format(plain(_title(stack)), block(lines) if lines else "None.")
+    return "### {0}\n\n{1}".format(plain(title_of(stack)), block(lines) if lines else "None.")
 
 
 def _health(assignments, host):
@@ -227,16 +233,16 @@ def _flows(stacks, assignments):
     rows = []
     for stack in stacks:
         known = {a["endpoint"]: a for a in _of(assignments, stack)}
-        services = {name: _about(service or {}).get("title", name) for name, service in stack["services"].items()}
+        known_as = {name: _about(service or {}).get("title", name) for name, service in stack["services"].items()}
         for flow, step in flows(stack, stack["name"]):
             endpoint = known.get(step["endpoint"])
             # Who comes from outside uses the host's port; in the network the container's counts.
-            key = "target" if step["from"] in services and step["to"] in services else "published"
+            key = "target" if step["from"] in known_as and step["to"] in known_as else "published"
             rows.append(
                 (
-                    "{0}: {1}".format(_title(stack), flow) if flow else _title(stack),
-                    services.get(step["from"], step["from"]),
-                    services.get(step["to"], step["to"]),
+                    "{0}: {1}".format(title_of(stack), flow) if flow else title_of(stack),
+                    known_as.get(step["from"], step["from"]),
+                    known_as.get(step["to"], step["to"]),
                     "{0} ({1})".format(endpoint["endpoint"], endpoint[key]) if endpoint else "-",
                     step["label"] or "-",
                 )
@@ -251,7 +257,7 @@ def _exposure(stacks, assignments):
         public = [a for a in own if a["exposure"] == "public"]
         private = [a for a in own if a["exposure"] != "public" and not is_loopback(a["host_ip"])]
         inner = [a for a in own if a not in public and a not in private]
-        rows.append((_title(stack), *("none" if not part else _ports(part) for part in (public, private, inner))))
+        rows.append((title_of(stack), *("none" if not part else _ports(part) for part in (public, private, inner))))
     return table(("Stack", "Public", "On a private address", "Only on the host itself"), rows)
 
 
@@ -271,11 +277,11 @@ def port_map(stacks, assignments, moves, states=None, host=OUTSIDE):
     :arg states: {stack: {service: state}}, when they are known
     :arg host: name of the host in the URLs of public endpoints
     """
-    titles = {stack["name"]: _title(stack) for stack in stacks}
+    titles = {stack["name"]: title_of(stack) for stack in stacks}
     parts = ["# Port map\n\nComputed from the stack files."]
     for stack in stacks:
         known = (states or {}).get(stack["name"], {})
-        parts.append("## {0}\n\n{1}".format(plain(_title(stack)), _services(stack, assignments, known)))
+        parts.append("## {0}\n\n{1}".format(plain(title_of(stack)), services(stack, assignments, known)))
     parts += [
         "## Every port\n\n" + _mapping(assignments, titles, host),
         "## Conflict check\n\n" + _check(stacks, assignments) + "\n\n" + _moves(moves),

@@ -17,7 +17,7 @@ HELP = {
     "audit_duration_seconds": "How long the audit took.",
     "audit_unseen": "What the audit could not examine, as a number of things.",
     "findings": "Findings that are not accepted, by severity.",
-    "finding": "A finding that is not accepted; the value is how many there are of this kind about this subject.",
+    "finding": "A warning or error that is not accepted; the value is how many there are of it.",
     "findings_accepted": "Findings that are known and accepted.",
     "open": "Open ports by protocol and by what they are bound to.",
     "endpoint_served": "Whether a declared endpoint is served by its own container; absent when that cannot be told.",
@@ -43,7 +43,10 @@ def _samples(result):
     for severity in SEVERITIES:
         yield "findings", {"severity": severity}, sum(f["severity"] == severity for f in result["findings"])
     counts = {}
+    # Notes would be too many series, which come and go.
     for f in result["findings"]:
+        if f["severity"] == "info":
+            continue
         key = (f["severity"], f["code"], f["subject"])
         counts[key] = counts.get(key, 0) + 1
     for (severity, code, subject), count in sorted(counts.items()):

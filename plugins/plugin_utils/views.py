@@ -1,50 +1,70 @@
 # Copyright: (c) 2026, The optiinfra.platform maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Views of the audits of many hosts: one JSON document (docs/schema/audit.schema.json) and one HTML page made of it."""
+"""Views of the audits of many hosts: one document (docs/schema/audit.schema.json), and what is made for people."""
 
 from __future__ import annotations
 
 import datetime
 from pathlib import Path
 
+from ansible_collections.optiinfra.platform.plugins.module_utils import _endpoints, _map, _metrics
+from ansible_collections.optiinfra.platform.plugins.module_utils._markdown import code, plain, table, text
+from ansible_collections.optiinfra.platform.plugins.module_utils._report import reachable_address, url
 from ansible_collections.optiinfra.platform.plugins.plugin_utils import picture
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 SCHEMA = "optiinfra.platform/audit/1"
 SEVERITIES = ("error", "warning", "info")
-# What a finding says of the state of the service that it is about, the worst first.
-STATES = {"squatter": "squatted", "wider-exposure": "wider", "firewall-bypassed": "wider", "declared-silent": "silent"}
+WORST = (*dict.fromkeys(_endpoints.STATES.values()), _endpoints.SERVED, _endpoints.UNKNOWN)
+EMPTY = ("findings", "accepted", "open_ports", "unseen", "endpoints", "stacks")
 
 
 def _host(name, result, stacks):
     """Return a host's part of the document; one that could not be audited has a problem and nothing else."""
     if "open_ports" not in result:
         said = result.get("msg") or "it was not audited"
-        return {"host": name, "problem": " ".join(str(said).split()), "findings": [], "accepted": [], "open_ports": [],
-                "unseen": [], "stacks": []}  # fmt: skip
-    part = {key: result.get(key) or [] for key in ("findings", "accepted", "open_ports", "unseen")}
-    return {"host": name, "problem": "", **part, "stacks": [_states(stack, part) for stack in stacks]}
+        return {"host": name, "problem": " ".join(str(said).split()), **{key: [] for key in EMPTY}}
+    part = {key: result.get(key) or [] for key in EMPTY}
+    states = _endpoints.states(result)
+    part["endpoints"] = [
+        {
+            "id": a["id"],
+            "stack": a["stack"],
+            "service": a["service"],
+            "address": reachable_address(a["host_ip"]),
+            "port": a["published"],
+            "target": a["target"],
+            "protocol": a["protocol"],
+            "url": url(a),
+            "state": states[a["id"]],
+        }
+        for a in result.get("declared") or ()
+    ]
+    part["stacks"] = [_services(stack, result, states) for stack in stacks]
+    return {"host": name, "problem": "", **part}
 
 
-def _states(stack, part):
+def _services(stack, result, states):
     """Return {name, title, services: [{name, state, ports}]} of a stack on a host."""
-    states, ports = {}, {}
-    for row in part["open_ports"]:
-        if row.get("project") == stack["name"] and row.get("service") in stack["services"]:
-            states[row["service"]] = "served"
-            ports.setdefault(row["service"], set()).add(row["port"])
-    worst = list(STATES.values())
-    for finding in part["findings"]:
-        service = finding["subject"].partition("/")[2].rpartition(".")[0]
-        if finding["subject"].startswith(stack["name"] + "/") and finding["code"] in STATES:
-            found = STATES[finding["code"]]
-            if states.get(service) not in worst or worst.index(found) < worst.index(states[service]):
-                states[service] = found
+    found = {name: set() for name in stack["services"]}
+    ports = {name: set() for name in stack["services"]}
+    for a in result.get("declared") or ():
+        if a["stack"] == stack["name"] and a["service"] in found:
+            found[a["service"]].add(states[a["id"]])
+            ports[a["service"]].add(a["published"])
+    for row in result["open_ports"]:
+        if row.get("project") == stack["name"] and row.get("service") in found:
+            found[row["service"]].add(_endpoints.SERVED)
+            ports[row["service"]].add(row["port"])
     return {
         "name": stack["name"],
-        "title": (stack.get("x-catalog") or {}).get("title") or stack["name"],
+        "title": _map.title_of(stack),
         "services": [
-            {"name": name, "state": states.get(name, "unknown"), "ports": sorted(ports.get(name, ()))}
+            {
+                "name": name,
+                "state": min(found[name] or {_endpoints.UNKNOWN}, key=WORST.index),
+                "ports": sorted(ports[name]),
+            }
             for name in stack["services"]
         ],
     }
@@ -106,6 +126,88 @@ def summary(report):
         found = ", ".join(f"{_count(host, severity)} {severity}" for severity in SEVERITIES)
         lines.append(f"{host['host']}: {len(host['open_ports'])} open ports; {found}; {len(host['accepted'])} accepted")
     return lines
+
+
+def markdown(report, stacks):
+    """Return a document as Markdown.
+
+    :arg stacks: as for ``document``
+    """
+    rows = [
+        (
+            host["host"],
+            len(host["open_ports"]) if not host["problem"] else "not audited",
+            *(_count(host, severity) for severity in SEVERITIES),
+            len(host["accepted"]),
+        )
+        for host in report["hosts"]
+    ]
+    head = table(("Host", "Open ports", "Errors", "Warnings", "Notes", "Accepted"), rows)
+    parts = ["# Port audit", report["generated"], head]
+    for host in report["hosts"]:
+        parts += _host_markdown(host, stacks.get(host["host"]) or [])
+    return "\n\n".join(parts) + "\n"
+
+
+def _host_markdown(host, stacks):
+    """Yield the parts of a host's chapter."""
+    yield f"## {text(host['host'])}"
+    if host["problem"]:
+        yield f"It was not audited: {text(host['problem'])}"
+        return
+    for line in host["unseen"]:
+        yield f"Not seen: {text(line)}"
+    for title, key, more in (("Findings", "findings", "remedy"), ("Accepted", "accepted", "reason")):
+        if host[key]:
+            rows = [
+                (f["severity"], code(f["code"]), f["subject"], f["evidence"], f.get(more) or "-") for f in host[key]
+            ]
+            headings = ("Severity", "Code", "About", "Seen", "What to do" if more == "remedy" else "Reason")
+            yield f"### {title}\n\n{table(headings, rows)}"
+    assignments = [{**one, "published": one["port"]} for one in host["endpoints"]]
+    for stack, seen in zip(stacks, host["stacks"], strict=False):
+        states = {service["name"]: service["state"] for service in seen["services"]}
+        yield f"### {plain(seen['title'])}\n\n{_map.services(stack, assignments, states)}"
+    if host["endpoints"]:
+        rows = [(one["id"], one["port"], code(one["url"]), one["state"]) for one in host["endpoints"]]
+        yield f"### Endpoints\n\n{table(('Endpoint', 'Port', 'URL on the host', 'State'), rows)}"
+    if host["open_ports"]:
+        rows = [
+            (
+                f"{row['address']}:{row['port']}/{row['protocol']}",
+                f"container {row['container']}" if row.get("container") else row.get("process") or "not seen",
+                row.get("declared") or "-",
+                _from_outside(row),
+            )
+            for row in host["open_ports"]
+        ]
+        yield f"### Open ports\n\n{table(('Open', 'Owner', 'Declared as', 'From outside'), rows)}"
+
+
+def _from_outside(row):
+    """Say whether a port is reached from outside, by family where they differ."""
+    verdict = row.get("firewall") or {}
+    found = dict.fromkeys(verdict[key] for key in ("ipv4", "ipv6") if verdict.get(key) not in (None, "none"))
+    return "loopback" if row["exposure"] == "loopback" else " / ".join(found) or row["exposure"]
+
+
+def metrics(results, now=None):
+    """Return the audits of all hosts as metrics for Prometheus.
+
+    :arg results: as for ``document``
+    """
+    moment = (now or datetime.datetime.now(datetime.timezone.utc)).timestamp()
+    return _metrics.exposition({h: {**result, "audit_timestamp_seconds": int(moment)} for h, result in results.items()})
+
+
+def completion(results):
+    """Return the endpoints of all hosts for bash, as ``host/stack/service.name``.
+
+    :arg results: as for ``document``
+    """
+    return _endpoints.completion(
+        [{**a, "host": host} for host, result in sorted(results.items()) for a in result.get("declared") or ()]
+    )
 
 
 def _count(host, severity):

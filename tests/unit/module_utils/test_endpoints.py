@@ -197,8 +197,8 @@ def samples(text):
 
 def test_metrics():
     seen = result(
-        finding("squatter", "demo/db.sql"), finding("local-listener", "127.0.0.1:1/tcp"),
-        finding("local-listener", "127.0.0.1:1/tcp"),
+        finding("squatter", "demo/db.sql"), finding("undeclared-listener", "*:1/tcp"),
+        finding("undeclared-listener", "*:1/tcp"), finding("local-listener", "127.0.0.1:1/tcp"),
         rows=[row("demo/web.http", "demo", "web"), row("demo/db.sql"), row(exposure="reachable", protocol="sctp")],
     )  # fmt: skip
     found = samples(
@@ -211,8 +211,9 @@ def test_metrics():
     assert value["audit_success",] == 1
     assert value["audit_timestamp_seconds",] == 1790000000
     assert value["findings", "error"] == 1
-    assert value["findings", "warning"] == 0
-    assert value["finding", "info", "local-listener", "127.0.0.1:1/tcp"] == 2
+    assert value["findings", "info"] == 1
+    assert value["finding", "warning", "undeclared-listener", "*:1/tcp"] == 2
+    assert [key for key in value if key[:2] == ("finding", "info")] == []
     assert (value["open", "loopback", "tcp"], value["open", "reachable", "sctp"]) == (2, 1)
     assert value["endpoint_served", "demo", "web", "web.http", "8080", "tcp"] == 1
     assert value["endpoint_served", "demo", "db", "db.sql", "5432", "tcp"] == 0
@@ -231,7 +232,7 @@ def test_metrics_of_several_hosts_and_of_one_that_failed():
 
 @given(st.lists(st.text(), max_size=4))
 def test_any_subject_is_a_label(subjects):
-    found = samples(_metrics.exposition({"": result(*(finding("local-listener", s) for s in subjects), declared=[])}))
+    found = samples(_metrics.exposition({"": result(*(finding("squatter", s) for s in subjects), declared=[])}))
     told = {dict(labels)["subject"] for name, labels in found if name == "optiinfra_port_finding"}
     assert told == {s.encode("utf-8", "replace").decode() for s in subjects}
 

@@ -42,8 +42,8 @@ def both():
 
 
 def test_the_two_stacks_of_the_document_are_19_and_5_containers(both):
-    assert "**19 containers, 19 ports:** 3000, 3001, 5432, 5555, 6333, 6334, 6379, 8001" in both
-    assert "**5 containers, 5 ports:** 8090, 8100, 8200, 9091, 9401\n" in both
+    assert "**19 containers, 19 ports**: 3000, 3001, 5432, 5555, 6333, 6334, 6379, 8001" in both
+    assert "**5 containers, 5 ports**: 8090, 8100, 8200, 9091, 9401\n" in both
     first, second, total = rows(section(both, "Statistics"))
     assert first[:3] == ["OptiInfra Platform", "19", "19"]
     assert first[3].startswith("7: Collection, Storage, Orchestration, Agent, Monitoring, Portal, ")

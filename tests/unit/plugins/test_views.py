@@ -20,6 +20,12 @@ def row(port, **more):
             "user": "", "unit": "", "container": "", "project": "", "service": "", "declared": "", **more}  # fmt: skip
 
 
+def declared(endpoint, port):
+    service = endpoint.partition(".")[0]
+    return {"id": f"optiinfra/{endpoint}", "stack": "optiinfra", "service": service, "endpoint": endpoint,
+            "published": port, "target": port, "host_ip": "127.0.0.1", "protocol": "tcp"}  # fmt: skip
+
+
 def finding(code, subject, evidence="seen"):
     severity, remedy = CODES[code]
     return {"code": code, "severity": severity, "subject": subject, "evidence": evidence, "remedy": remedy}
@@ -44,7 +50,11 @@ RESULT = {
         row(22, address="*", exposure="reachable", process="sshd", pid=1, user="root", firewall={"ipv4": "allowed"}),
     ],
     "unseen": [],
-}
+    "declared": [
+        declared("grafana.http", 3000), declared("postgres.sql", 5432), declared("redis.resp", 6379),
+        declared("qdrant.http", 6333),
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +85,13 @@ def test_services_have_the_state_of_their_ports(report):
     states = {service["name"]: service["state"] for service in stack["services"]}
     assert len(states) == 19
     assert (states["grafana"], states["postgres"], states["redis"]) == ("served", "squatted", "silent")
-    assert states["data-collector-beat"] == "unknown"
+    assert (states["qdrant"], states["data-collector-beat"]) == ("unknown", "unknown")
+    assert {one["id"]: one["state"] for one in report["hosts"][1]["endpoints"]} == {
+        "optiinfra/grafana.http": "served", "optiinfra/postgres.sql": "squatted", "optiinfra/redis.resp": "silent",
+        "optiinfra/qdrant.http": "unknown",
+    }  # fmt: skip
+    # A silent endpoint has a port as well: the one that nobody has.
+    assert next(one["ports"] for one in stack["services"] if one["name"] == "redis") == [6379]
 
 
 def test_the_page_is_whole_and_what_is_hostile_is_text(report, stacks):
@@ -111,3 +127,21 @@ def test_a_picture_has_a_box_for_every_service_and_none_covers_another(stacks):
 def test_a_stack_without_anything_of_ours_is_drawn_too():
     drawn = picture.draw({"name": "shop", "services": {"web": {}}})
     assert [(one["name"], one["state"]) for one in drawn["boxes"]] == [("web", "unknown")]
+
+
+def test_the_markdown_has_tables_of_every_host_and_what_is_hostile_is_text(report, stacks):
+    text = views.markdown(report, {"b": stacks})
+    assert "| a | not audited | 0 | 0 | 0 | 0 |\n| b | 3 | 2 | 1 | 0 | 1 |" in text
+    assert "## a\n\nIt was not audited: Failed to connect to the host" in text
+    assert "| optiinfra-grafana | Metrics visualization dashboards | served |" in text
+    assert "| \\*:22/tcp | sshd | - | allowed |" in text
+    assert "| info | `local-listener` | 127.0.0.1:631/tcp | seen | printing |" in text
+    assert "<script>" not in text.replace("\\<", "")
+
+
+def test_metrics_and_completion_name_the_host():
+    results = {"b": RESULT, "a": {"unreachable": True}}
+    metrics = views.metrics(results, NOW)
+    assert f'optiinfra_port_audit_timestamp_seconds{{host="b"}} {int(NOW.timestamp())}' in metrics
+    assert 'optiinfra_port_audit_success{host="a"} 0' in metrics
+    assert "['b/optiinfra/grafana.http']='3000 127.0.0.1:3000 tcp://127.0.0.1:3000'" in views.completion(results)

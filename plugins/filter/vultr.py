@@ -96,6 +96,10 @@ def _near(word, names):
     return found or sorted(names)[:NEAR]
 
 
+def _no(given, what):
+    return f"{given!r} is no {what}" if given else "none is given"
+
+
 def _price(plan):
     words = [f"${plan['monthly_cost']} a month"]
     if plan.get("gpu_type"):
@@ -115,7 +119,7 @@ def vultr_problem(offer, region, plan, os, gpu=True):
     regions = {item["id"]: item for item in offer["regions"]}
     if region not in regions:
         near = ", ".join(_near(region, list(regions)))
-        return f"vultr_instance_region: {region!r} is no region of Vultr; near are {near}"
+        return f"vultr_instance_region: {_no(region, 'region of Vultr')}; near are {near}"
     here = [p for p in offer["plans"] if region in p["locations"] and (_has_gpu(p) or not gpu)]
     here = sorted(here, key=lambda p: p["monthly_cost"])
     priced = ", ".join(_price(p) for p in here[: 2 * NEAR]) or "none"
@@ -124,7 +128,7 @@ def vultr_problem(offer, region, plan, os, gpu=True):
     if plan not in plans:
         by_id = {p["id"]: p for p in here}
         near = ", ".join(_price(by_id[name]) for name in _near(plan, list(by_id))) if plan else priced
-        return f"vultr_instance_plan: {plan!r} is no plan of Vultr; {kind} in {region}: {near or 'none'}"
+        return f"vultr_instance_plan: {_no(plan, 'plan of Vultr')}; {kind} in {region}: {near or 'none'}"
     if gpu and not _has_gpu(plans[plan]):
         return (
             f"vultr_instance_plan: {plan!r} has no GPU; {kind} in {region}: {priced}. "

@@ -251,6 +251,7 @@ def test_a_run_that_failed_half_way_is_taken_up(role, fake):
 
 
 def test_what_somebody_else_made_is_left_alone(role, fake):
+    assert role.good(state="absent")[1] == 0
     stranger = {"label": "gpu-1", "region": "ewr", "plan": GPU, "os_id": 2136, "tags": ["theirs"]}
     fake.account.create_instance(stranger)
     assert "without the tag optiinfra, so it was not made by this role" in role.bad()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """machine.py CONTAINER create|destroy: the machine behind an instance of the fake Vultr API is a Molecule instance.
 
 ``create`` reads the instance from standard input, boots the container with the instance's user data and SSH keys, which

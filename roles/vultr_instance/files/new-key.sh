@@ -6,7 +6,7 @@ new=/etc/ssh/optiinfra_new_host_key key=/etc/ssh/ssh_host_ed25519_key
 case $1 in
 make)
     # What cloud-init does until the end of the first boot is not to be disturbed.
-    if command -v cloud-init >/dev/null; then cloud-init status --wait >/dev/null 2>&1 || true; fi
+    if command -v cloud-init >/dev/null; then timeout 900 cloud-init status --wait >/dev/null 2>&1 || true; fi
     [ -e "$new" ] || ssh-keygen -q -t ed25519 -N '' -C "$(hostname)" -f "$new"
     ssh-keygen -y -f "$new"
     ;;

@@ -14,10 +14,10 @@ DEBIAN = "Debian 12 x64 (bookworm)"
 OFFER = {"regions": REGIONS, "plans": plans(), "os": OS}
 PROBLEMS = [
     ({"region": "ewr1"}, "vultr_instance_region: 'ewr1' is no region of Vultr; near are ams, ewr, fra"),
-    ({"region": ""}, "vultr_instance_region: '' is no region"),
+    ({"region": ""}, "vultr_instance_region: none is given; near are ams, ewr, fra"),
     (
         {"plan": ""},
-        "'' is no plan of Vultr; plans with a GPU in ewr: vcg-a16-2c-8g-2vram (NVIDIA_A16, 2 GB, $43 a month)",
+        "vultr_instance_plan: none is given; plans with a GPU in ewr: vcg-a16-2c-8g-2vram (NVIDIA_A16, 2 GB, $43",
     ),
     ({"plan": "vcg-a40"}, "vultr_instance_plan: 'vcg-a40' is no plan of Vultr; plans with a GPU in ewr"),
     ({"plan": "vc2-6c-6gb"}, "'vc2-6c-6gb' has no GPU; plans with a GPU in ewr: vcg-a16-2c-8g-2vram"),

@@ -8,8 +8,8 @@ from ._accept import split
 from ._binding import Binding, is_loopback, overlap, wider
 from ._drift import container_drift, file_drift
 from ._filters import bypass, families, openings
-from ._judge import binding_of
 from ._open_ports import Open, open_ports, shared
+from ._view import binding_of
 
 SEVERITIES = ("info", "warning", "error")
 # code -> (severity, remedy)

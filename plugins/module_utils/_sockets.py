@@ -28,7 +28,7 @@ TCP_LISTEN, TCP_CLOSE = 10, 7
 STATES = {"tcp": 1 << TCP_LISTEN, "udp": 1 << TCP_CLOSE}
 _REQUEST = struct.Struct("=BBBBI 48x")
 # How many descriptors of each process are read before all of those of any.
-FIRST = 512
+FIRST = 128
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-)([0-9a-f]{64})")
 _UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/|$)")
 

@@ -27,10 +27,10 @@ def playbook(text: str, inventory: str, *arguments: str, forks: int = 10, prefix
         return command(*prefix, "ansible-playbook", "-i", str(hosts), "-f", str(forks), str(play), *arguments)
 
 
-def command(*words: str, cwd: Path = CHECKOUT) -> float:
+def command(*words: str, cwd: Path = CHECKOUT, **environment: str) -> float:
     """Run a command and return its wall time in seconds."""
     binaries = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", **environment}
     started = time.perf_counter()
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.optiinfra.platform.plugins.module_utils import _accept, _audit
-from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
+from ansible_collections.optiinfra.platform.plugins.module_utils._error import StackError
 
 
 def baseline(path, names):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from ._stack import StackError
+from ._error import StackError
 
 KEYS = ("code", "subject", "until", "reason")
 
@@ -31,7 +31,7 @@ def checked(items, codes, where="accept", more=()):
         strange = sorted(str(key) for key in item if key not in keys)
         if strange:
             raise StackError("{0}.{1}: there is {2}".format(place, strange[0], ", ".join(keys)))
-        if item.get("code") not in codes:
+        if not isinstance(item.get("code"), str) or item["code"] not in codes:
             raise StackError("{0}.code: {1!r} is not one of {2}".format(place, item.get("code"), ", ".join(codes)))
         if not isinstance(item.get("subject"), str) or not item["subject"]:
             raise StackError("{0}.subject: {1!r} is no subject of a finding".format(place, item.get("subject")))

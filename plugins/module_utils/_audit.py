@@ -8,8 +8,8 @@ from ._accept import split
 from ._binding import Binding, is_loopback, overlap, wider
 from ._drift import container_drift, file_drift
 from ._filters import bypass, families, openings
-from ._judge import binding_of
 from ._open_ports import Open, open_ports, shared
+from ._view import binding_of
 
 SEVERITIES = ("info", "warning", "error")
 # code -> (severity, remedy)
@@ -163,10 +163,9 @@ def namespaces(view):
     """Return [{name, container, pids, listeners}] of the other network namespaces, with the owners of the sockets."""
     out = []
     for space in view.namespaces:
-        owners = view.owners([listener.inode for listener in space.listeners])
         listeners = []
         for listener in sorted(space.listeners, key=lambda item: (item.binding.port, item.binding)):
-            process = owners.get(listener.inode)
+            process = space.owners.get(listener.inode)
             listeners.append(
                 {
                     "address": listener.binding.address or "*",

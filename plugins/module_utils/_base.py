@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible.module_utils.basic import AnsibleModule
 
 from ._binding import PROTOCOLS, normal_address, port_number
-from ._stack import StackError
+from ._error import StackError
 
 ASSIGNMENTS = {"type": "list", "elements": "dict", "required": True}
 _NEEDED = ("id", "stack", "service", "endpoint", "published", "target", "host_ip", "protocol")

@@ -9,16 +9,18 @@ import re
 import struct
 from typing import NamedTuple
 
-from . import _firewall, _iptables, _netlink, _nftables
+from . import _netlink
 from ._binding import ANY6, is_loopback, is_wildcard
 from ._netfilter import UNKNOWN, Judge
 from ._ranges import common, network, networks, number, outsiders, size, union, without
 from ._rules import NUMBERS, RulesError
+from ._ufw import user_rule
 
 ALLOWED, DENIED, PARTLY, NONE = "allowed", "denied", "partly", "none"
 NETFILTER, GETTABLE, TABLE_NAME = 12, (10 << 8) | 1, 1
 NETFILTER_FAMILIES = {1: "inet", 2: "ip", 5: "netdev", 10: "ip6"}
 TOOLS = {4: "iptables", 6: "ip6tables"}
+IPTABLES = frozenset(("raw", "mangle", "nat", "filter", "security"))
 LEGACY = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 _SET = re.compile(r"^(create|add) (\S+) (\S+)(?: family (\S+))?")
 
@@ -81,9 +83,12 @@ def read(topology, run, text_of):
     for family, tool in TOOLS.items():
         legacy = text_of(LEGACY[family]).split()
         mine = {name for kind, name in tables if kind == ("ip" if family == 4 else "ip6")}
-        for kind, names in (("nft", mine & set(_iptables.PRIORITY)), ("legacy", set(legacy))):
+        for kind, names in (("nft", mine & IPTABLES), ("legacy", set(legacy))):
             if not names:
                 continue
+            # A host without rules need not read how they are written.
+            from . import _iptables
+
             text = run("{0}-{1}-save".format(tool, kind)) or run("{0}-save".format(tool)) or ""
             sets = ipsets(run("ipset", "save") or "")[family] if "--match-set" in text else {}
             read_tables, hidden = _iptables.parse(text, family, sets)
@@ -105,6 +110,8 @@ def read(topology, run, text_of):
 
 
 def _native(run, shown, rest, problems):
+    from . import _nftables
+
     text = run("nft", "-j", "list", "ruleset")
     try:
         if text:
@@ -124,7 +131,7 @@ def ufw_files(text_of):
     rules = []
     for path in ("/etc/ufw/user.rules", "/etc/ufw/user6.rules"):
         for line in text_of(path).splitlines():
-            rule = _firewall.user_rule(line)
+            rule = user_rule(line)
             if rule and rule not in rules:
                 rules.append(rule)
     incoming = {"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}.get(policy[-1].upper() if policy else "", "")

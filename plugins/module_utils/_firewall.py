@@ -16,7 +16,8 @@ import re
 from typing import NamedTuple
 
 from ._binding import ANY4, ANY6, is_loopback, is_wildcard, port_number
-from ._stack import StackError
+from ._error import StackError
+from ._ufw import TUPLE, comment
 
 MARK = "optiinfra.platform: "
 BEGIN = "# BEGIN optiinfra.platform"
@@ -27,8 +28,6 @@ INTERNAL = ("docker+", "br-+")
 # Reached by anyone, these tell or do things without asking who it is.
 OPEN_SERVICES = ("locust", "prometheus", "dcgm")
 
-_TUPLE = re.compile(r"^### tuple ### (?P<words>.*)$")
-_COMMENT = re.compile(r"\bcomment=(?P<hex>[0-9a-fA-F]+)\s*$")
 _BLOCK = re.compile(r"^{0}$.*?^{1}$\n?".format(re.escape(BEGIN), re.escape(END)), re.M | re.S)
 _INTERFACE = re.compile(r"^[A-Za-z0-9_.@-]{1,15}\+?$")
 
@@ -140,33 +139,9 @@ def _user_rule(rule):
     return [words, text + " -j ACCEPT", ""]
 
 
-def _comment(words):
-    found = _COMMENT.search(words)
-    try:
-        return binascii.unhexlify(found["hex"]).decode() if found else ""
-    except ValueError:
-        return ""
-
-
-def user_rule(line):
-    """Return {action, protocol, port, source, comment} of a line by which ufw keeps a rule for incoming, else None."""
-    found = _TUPLE.match(line)
-    words = found["words"].split() if found else []
-    if len(words) < 7 or not any(word == "in" or word.startswith("in_") for word in words[6:]):
-        return None
-    action, protocol, port, _to, _sport, source = words[:6]
-    return {
-        "action": action.partition("_")[0],
-        "protocol": protocol,
-        "port": port,
-        "source": source,
-        "comment": _comment(found["words"]),
-    }
-
-
 def _is_ours(line):
-    found = _TUPLE.match(line)
-    return bool(found) and _comment(found["words"]).startswith(MARK)
+    found = TUPLE.match(line)
+    return bool(found) and comment(found["words"]).startswith(MARK)
 
 
 def user_rules(before, rules, path):
@@ -183,7 +158,7 @@ def user_rules(before, rules, path):
         ) from None
     kept, skipping = [], False
     for line in lines[start:]:
-        if _TUPLE.match(line):
+        if TUPLE.match(line):
             skipping = _is_ours(line)
         elif line.startswith("###"):
             skipping = False
@@ -325,20 +300,6 @@ def ssh_from_environment(environment):
         return port_number(words[3]) if len(words) == 4 else None
     except ValueError:
         return None
-
-
-def default_interfaces(route4, route6):
-    """Return the interfaces of the default routes, from /proc/net/route and /proc/net/ipv6_route."""
-    found = set()
-    for line in route4.splitlines()[1:]:
-        words = line.split()
-        if len(words) > 7 and words[1] == "00000000" and words[7] == "00000000":
-            found.add(words[0])
-    for line in route6.splitlines():
-        words = line.split()
-        if len(words) == 10 and words[0] == "0" * 32 and words[1] == "00" and words[9] != "lo":
-            found.add(words[9])
-    return sorted(found)
 
 
 def confused(interfaces, internal):

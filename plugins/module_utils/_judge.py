@@ -4,33 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from ._binding import Binding, is_wildcard, overlap, wider
 from ._engine import Container
 from ._report import url
 from ._sockets import Process
+from ._view import KEEPERS, PROXIES, View, binding_of
 
-# Processes that hold a published port on behalf of a container.
-PROXIES = ("docker-proxy", "rootlessport", "rootlesskit", "conmon", "pasta", "slirp4netns")
-# Without a proxy, the engine itself keeps a published port from being taken.
-KEEPERS = (*PROXIES, "dockerd")
-
-
-class View(NamedTuple):
-    """A host at one moment: [Listener], [Container] ([] with the reason in ``engine_problem``), owners of sockets.
-
-    ``user_of`` names the user of a number. An audit sees more: [Namespace] besides the host's own, and {stack: Project}
-    of those that were written to the host.
-    """
-
-    listeners: tuple = ()
-    containers: Tuple[Container, ...] = ()
-    owners: Callable = lambda inodes: {}
-    engine_problem: str = ""
-    user_of: Callable = str
-    namespaces: tuple = ()
-    projects: dict = {}
+__all__ = ["Holder", "View", "available", "binding_of", "holders", "in_transition", "serving"]
 
 
 class Holder(NamedTuple):
@@ -62,11 +44,6 @@ class Holder(NamedTuple):
         if self.container:
             return "docker ps --filter publish={0}/{1}".format(self.binding.port, self.binding.protocol)
         return "ss -Hl{0}np 'sport = :{1}'".format("u" if self.binding.protocol == "udp" else "t", self.binding.port)
-
-
-def binding_of(assignment):
-    """Return the host binding of an assignment."""
-    return Binding(assignment["host_ip"], assignment["published"], assignment["protocol"])
 
 
 def holders(binding, view, owners):

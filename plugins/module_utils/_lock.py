@@ -15,7 +15,7 @@ import os
 import tempfile
 
 from ._binding import PROTOCOLS, port_number
-from ._stack import StackError
+from ._error import StackError
 
 VERSION = 1
 

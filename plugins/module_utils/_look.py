@@ -8,8 +8,8 @@ import datetime
 import os
 from typing import Callable, NamedTuple, Optional, Tuple
 
-from . import _audit, _drift, _engine, _filters, _judge, _lock, _namespaces, _sockets, _topology
-from ._stack import StackError
+from . import _audit, _drift, _engine, _filters, _lock, _namespaces, _sockets, _topology, _view
+from ._error import StackError
 
 
 class Tools(NamedTuple):
@@ -114,7 +114,7 @@ def _look(options, tools, assignments, unseen):
         spaces, closed = _namespaces.others(container.id for container in containers)
         if closed:
             unseen.append("network namespaces: {0} of them could not be looked into".format(closed))
-    return _judge.View(
+    return _view.View(
         listeners=tuple(_sockets.listeners()),
         containers=containers,
         owners=_sockets.owners,

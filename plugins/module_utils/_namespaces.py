@@ -7,19 +7,20 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Tuple
 
-from ._sockets import by_proc, by_sock_diag, containers_of, pids
+from ._sockets import by_proc, by_sock_diag, containers_of, owners, pids
 
 CLONE_NEWNET = 0x40000000
 NAMED = "/run/netns"
 
 
 class Namespace(NamedTuple):
-    """A network namespace: its name, the container that it belongs to ("" for none), and what listens there."""
+    """A network namespace: its name, the container that it belongs to ("" for none), what listens there and who."""
 
     name: str
     container: str
     pids: tuple
     listeners: Tuple
+    owners: dict = {}
 
 
 def _inode(path):
@@ -96,4 +97,5 @@ def others(known=()):
                 found.append(Namespace(name, containers[-1] if containers else "", tuple(members), listeners))
     finally:
         os.close(home)
-    return found, unseen
+    who = owners([listener.inode for space in found for listener in space.listeners], thorough=False)
+    return [space._replace(owners=who) for space in found], unseen

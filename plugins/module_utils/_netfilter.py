@@ -171,9 +171,12 @@ class Judge:
     def _base_chain(self, table, chain, parts, packet):
         """Yield (parts, outcomes) of a base chain, its policy included."""
         for found, outcomes, falls in self._walk(table, chain, parts, packet, 0):
+            if not chain.nat:
+                # Nothing is translated here; a rule that says so was never loaded.
+                outcomes = {o._replace(verdict="unknown", on=UNKNOWN) if o.verdict == "dnat" else o for o in outcomes}
             if falls:
                 policy = "policy {0} of {1}".format(chain.policy, chain.name)
-                outcomes = outcomes | {Outcome(chain.policy, policy)}
+                outcomes = {*outcomes, Outcome(chain.policy, policy)}
             yield found, outcomes
 
     def _walk(self, table, chain, parts, packet, depth):
@@ -217,7 +220,8 @@ class Judge:
                 following.append((parts, outcomes, _worse(on, back)))
         elif kind in ("jump", "goto") and argument in table.chains:
             for found, inner, falls in self._walk(table, table.chains[argument], parts, packet, depth + 1):
-                inner = outcomes | {o._replace(on=_worse(on, o.on)) for o in inner}
+                # What has returned already does not end in there.
+                inner = outcomes | {o._replace(on=_worse(back, _worse(on, o.on))) for o in inner}
                 if on is not None or (falls and kind == "jump"):
                     beyond = _worse(on, back) if falls and kind == "goto" else back
                     following.append((found, inner, beyond))

@@ -58,8 +58,8 @@ class _Reader:
             return ("continue", None)
         if kind in ("drop", "reject"):
             return ("drop", None)
-        if kind in ("jump", "goto"):
-            return (kind, (value or {}).get("target"))
+        if kind in ("jump", "goto") and isinstance(value, dict) and isinstance(value.get("target"), str):
+            return (kind, value["target"])
         if kind in ("dnat", "redirect"):
             return self._translation(kind, value or {})
         return ("?", None)
@@ -120,7 +120,7 @@ def _limits(kind, value):
 def show(data):
     """Return a rule as a short text for people: its table, chain and what it says."""
     words = []
-    for statement in data.get("expr") or []:
+    for statement in data["expr"] if isinstance(data.get("expr"), list) else []:
         kind, value = _pair(statement)
         if kind == "match" and isinstance(value, dict):
             sign = "" if value.get("op") in ("==", "in") else " {0}".format(value.get("op"))

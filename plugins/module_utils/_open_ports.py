@@ -8,7 +8,7 @@ import re
 
 from ._binding import is_loopback
 from ._filters import NONE, UNKNOWN, families, firewall
-from ._judge import KEEPERS
+from ._view import KEEPERS
 
 # What follows such a word on a command line may be a secret.
 _SECRET = re.compile(r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|credentials?)[\w-]*[= ]\s*)(\S+)")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from ._binding import Binding, overlap
-from ._stack import StackError
+from ._error import StackError
 
 # https://fetch.spec.whatwg.org/#port-blocking, those above 1023: no browser opens them.
 BAD_PORTS = frozenset(

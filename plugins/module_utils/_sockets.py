@@ -28,7 +28,7 @@ TCP_LISTEN, TCP_CLOSE = 10, 7
 STATES = {"tcp": 1 << TCP_LISTEN, "udp": 1 << TCP_CLOSE}
 _REQUEST = struct.Struct("=BBBBI 48x")
 # How many descriptors of each process are read before all of those of any.
-FIRST = 512
+FIRST = 128
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-)([0-9a-f]{64})")
 _UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/|$)")
 
@@ -200,8 +200,10 @@ def pids():
     return sorted(int(entry.name) for entry in _links("/proc") if entry.name.isdigit())
 
 
-def owners(inodes):
+def owners(inodes, thorough=True):
     """Return {inode: Process} for sockets, as far as this user may see; the lowest pid, where a socket is shared.
+
+    :arg thorough: go on to the later descriptors of processes with very many, when a socket is not among the first
 
     Who listens opens that socket before those of its connections, so the first descriptors of every process are read
     before all of those of any: a server with many connections is not gone through for a neighbour's socket.
@@ -217,7 +219,7 @@ def owners(inodes):
                 _owned(entry, pid, wanted, found)
         if not wanted:
             break
-    for pid in long if wanted else ():
+    for pid in long if wanted and thorough else ():
         for entry in itertools.islice(_links("/proc/{0}/fd".format(pid)), FIRST, None):
             _owned(entry, pid, wanted, found)
         if not wanted:

@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple, Optional, Tuple
 
 from ._binding import PROTOCOLS, Binding, is_loopback, is_wildcard, normal_address, port_number
+from ._error import StackError
 from ._interpolate import InterpolationError, interpolate
 
 EXPOSURES = ("loopback", "private", "public")
@@ -21,10 +22,6 @@ _SHORT = re.compile(
     r"^(?:(?:(?P<ip>\[[^\]]*\]|[^:]*):)?(?P<published>[^:]*):)?(?P<target>[^:/]+)(?:/(?P<protocol>[A-Za-z]+))?$"
 )
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-
-
-class StackError(ValueError):
-    """A stack that cannot be used; the message says where, which value and why."""
 
 
 class Endpoint(NamedTuple):

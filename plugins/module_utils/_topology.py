@@ -10,7 +10,6 @@ import sys
 from typing import NamedTuple
 
 from . import _netlink
-from ._firewall import default_interfaces
 
 ROUTE = 0
 GETLINK, GETADDR = 18, 22
@@ -105,6 +104,20 @@ def addresses(answers):
         number = {socket.AF_INET: (4, 4), socket.AF_INET6: (6, 16)}.get(family)
         if number and len(raw) == number[1] and length <= number[1] * 8:
             yield index, (number[0], int.from_bytes(raw, "big"), length)
+
+
+def default_interfaces(route4, route6):
+    """Return the interfaces of the default routes, from /proc/net/route and /proc/net/ipv6_route."""
+    found = set()
+    for line in route4.splitlines()[1:]:
+        words = line.split()
+        if len(words) > 7 and words[1] == "00000000" and words[7] == "00000000":
+            found.add(words[0])
+    for line in route6.splitlines():
+        words = line.split()
+        if len(words) == 10 and words[0] == "0" * 32 and words[1] == "00" and words[9] != "lo":
+            found.add(words[9])
+    return sorted(found)
 
 
 def _read(path):

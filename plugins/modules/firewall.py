@@ -106,9 +106,9 @@ import json
 import os
 import uuid
 
-from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _firewall, _sockets
+from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _firewall, _sockets, _topology
 from ansible_collections.optiinfra.platform.plugins.module_utils._engine import Engine, EngineError
-from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
+from ansible_collections.optiinfra.platform.plugins.module_utils._error import StackError
 
 BEFORE = "/etc/ufw/before.rules"
 BEFORE6 = "/etc/ufw/before6.rules"
@@ -348,7 +348,7 @@ def _apply(module, before, text, modes, rules, lock):
 def work(module):
     params = module.params
     _refuse_what_cannot_be_guarded(module)
-    outside = _firewall.default_interfaces(_read("/proc/net/route"), _read("/proc/net/ipv6_route"))
+    outside = _topology.default_interfaces(_read("/proc/net/route"), _read("/proc/net/ipv6_route"))
     wrong = _firewall.confused(outside, params["internal_interfaces"])
     if wrong:
         raise StackError(

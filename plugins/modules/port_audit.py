@@ -224,7 +224,7 @@ unseen:
 """
 
 from ansible_collections.optiinfra.platform.plugins.module_utils import _accept, _audit, _base, _look
-from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
+from ansible_collections.optiinfra.platform.plugins.module_utils._error import StackError
 
 ACCEPT = {
     "code": {"type": "str", "required": True},

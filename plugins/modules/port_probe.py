@@ -90,7 +90,7 @@ problems:
 
 from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _reach
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import port_number
-from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
+from ansible_collections.optiinfra.platform.plugins.module_utils._error import StackError
 
 
 def _targets(params):

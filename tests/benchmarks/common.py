@@ -13,23 +13,24 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def playbook(text: str, inventory: str, *arguments: str, forks: int = 10) -> float:
+def playbook(text: str, inventory: str, *arguments: str, forks: int = 10, prefix: tuple[str, ...] = ()) -> float:
     """Run a playbook from a string and return its wall time in seconds.
 
     :arg inventory: text of an INI inventory
+    :arg prefix: what to run it by, such as ("ip", "netns", "exec", name)
     :raises SystemExit: with the playbook's output when it fails
     """
     with tempfile.TemporaryDirectory() as folder:
         play, hosts = Path(folder, "play.yml"), Path(folder, "hosts.ini")
         play.write_text(text)
         hosts.write_text(inventory)
-        return command("ansible-playbook", "-i", str(hosts), "-f", str(forks), str(play), *arguments)
+        return command(*prefix, "ansible-playbook", "-i", str(hosts), "-f", str(forks), str(play), *arguments)
 
 
-def command(*words: str, cwd: Path = CHECKOUT) -> float:
+def command(*words: str, cwd: Path = CHECKOUT, **environment: str) -> float:
     """Run a command and return its wall time in seconds."""
     binaries = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", **environment}
     started = time.perf_counter()
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started

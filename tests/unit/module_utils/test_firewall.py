@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils import _firewall as fw
+from ansible_collections.optiinfra.platform.plugins.module_utils import _topology
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
 
 FRESH = """\
@@ -248,7 +249,7 @@ def test_interfaces_that_lead_outside():
         "docker0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n"
     )
     route6 = f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} 00000400 1 0 00000003 eth0\n"
-    assert fw.default_interfaces(route4, route6) == ["br-lan", "eth0"]
+    assert _topology.default_interfaces(route4, route6) == ["br-lan", "eth0"]
     assert fw.confused(["br-lan", "eth0"], fw.INTERNAL) == ["br-lan"]
     assert fw.confused(["br-lan", "eth0"], ["docker0", "br-l"]) == []
 

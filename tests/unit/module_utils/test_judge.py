@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils import _judge, _report
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import Binding
-from ansible_collections.optiinfra.platform.plugins.module_utils._engine import Container, Published, read_container
+from ansible_collections.optiinfra.platform.plugins.module_utils._engine import (
+    Container,
+    Engine,
+    EngineError,
+    Published,
+    read_answer,
+    read_container,
+)
 from ansible_collections.optiinfra.platform.plugins.module_utils._sockets import Listener, Process
 
 POSTGRES = {
@@ -145,6 +152,23 @@ def test_stand_ins_are_listed():
     assert "db" in text.splitlines()[1]
     assert "postgresql://127.0.0.1:5432" in text
     assert "- db: Not the real one" in text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"message": "no"}, None, [3], [{}], [{"Id": []}], [{"Id": "a", "Ports": [{"PublicPort": 0.5, "PrivatePort": 1}]}]],
+)
+def test_an_answer_that_is_no_list_of_containers_is_one_failure(answer):
+    engine = Engine("unix:///nonexistent")
+    engine._get = lambda _path: answer
+    with pytest.raises(EngineError, match="cannot be asked: it answers what is no list of containers"):
+        engine.containers()
+
+
+@pytest.mark.parametrize("text", [b"", b"HTTP/1.0", b"ftp 200 x\r\n\r\n{}", b"HTTP/1.0 x OK\r\n\r\n"])
+def test_an_answer_that_is_no_http_is_refused(text):
+    with pytest.raises(ValueError, match="does not speak HTTP"):
+        read_answer(text)
 
 
 def test_the_engines_answer_is_read():

@@ -138,10 +138,19 @@ def test_loopback_is_nobodys():
         (["-A INPUT -g X", "-A INPUT -j ACCEPT", "-A X -i lo -j ACCEPT"], ("denied", [])),
         (["-A INPUT -m comment --comment \"a \\\"quoted\\\" -j DROP\" -j ACCEPT"], ("allowed", [])),
         (["-A INPUT -j X", "-A X -j X"], ("unknown", [])),
+        # The kernel would not have loaded it.
+        (["-A INPUT -p tcp -j DNAT --to-destination 192.0.2.1"], ("unknown", [])),
     ],
 )  # fmt: skip
 def test_iptables(lines, expected):
     assert said(rules(*lines), 80) == expected
+
+
+def test_a_return_that_may_have_happened_before_a_translation():
+    nat = ["*nat", ":PREROUTING ACCEPT", ":N -", f"-A PREROUTING {GEO} -j RETURN", "-A PREROUTING -j N"]
+    nat += ["-A N -p tcp -j DNAT --to-destination 172.18.0.2", "COMMIT", "*filter", ":FORWARD ACCEPT"]
+    for policy, expected in (("DROP", "unknown"), ("ACCEPT", "allowed")):
+        assert said(filters({4: "\n".join([*nat, f":INPUT {policy}", "COMMIT"])}), 80) == (expected, [])
 
 
 def test_a_mark_is_known_until_somebody_sets_one():
@@ -229,6 +238,7 @@ ACCEPT = {"accept": None}
         ([{"match": {"op": "==", "left": payload("tcp", "dport"), "right": "@none"}}, ACCEPT], "unknown"),
         ([{"match": {"op": "==", "left": payload("ip6", "saddr"), "right": "::1"}}, ACCEPT], "denied"),
         ([{"jump": {"target": "nowhere"}}, ACCEPT], "unknown"),
+        ([{"jump": {"target": ["input"]}}, ACCEPT], "unknown"),
         (["garbage"], "unknown"),
         ([{}], "unknown"),
         ([{"match": None}, ACCEPT], "unknown"),

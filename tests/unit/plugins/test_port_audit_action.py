@@ -53,6 +53,7 @@ def test_entries_for_some_hosts(read, hosts, names, counts):
         ("[3]", "baseline.yml[0]: 3: code and subject"),
         ("[{code: stand-in, subject: web}]", "baseline.yml[0].reason: missing"),
         ("[{code: x, subject: web, reason: y}]", "baseline.yml[0].code: 'x' is not one of squatter"),
+        ("[{code: [], subject: web, reason: y}]", "baseline.yml[0].code: [] is not one of squatter"),
         ("[{code: stand-in, reason: y}]", "baseline.yml[0].subject: None is no subject"),
         ("[{code: stand-in, subject: web, reason: y, untill: 1}]", "baseline.yml[0].untill: there is code, subject"),
         ("[{code: stand-in, subject: web, reason: y, until: soon}]", "baseline.yml[0].until: 'soon' is no day"),

@@ -8,7 +8,7 @@ import re
 
 from ._binding import host_port
 from ._report import reachable_address, url
-from ._stack import StackError
+from ._error import StackError
 
 SERVED, SILENT, SQUATTED, WIDER, UNKNOWN = "served", "silent", "squatted", "wider", "unknown"
 # What a finding says of the endpoint that it is about, the worst first.

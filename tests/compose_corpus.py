@@ -121,6 +121,72 @@ GOOD = {
     },
     "escaped-dollar": {"compose.yaml": ports('"8080:80"') + "    command: echo $$HOME\n"},
     "name": {"compose.yaml": "name: shop\n" + ports('"8080:80"')},
+    "documents": {"compose.yaml": ports('"8080:80"') + "---\n" + ports('"8081:81"')},
+    "twice": {"compose.yaml": ports('"8080:80"', '"${PORT:-8080}:80"', "{target: 80, published: 8080}")},
+    "twice-every-address": {"compose.yaml": ports('"8080:80"', '"0.0.0.0:8080:80"')},
+    "override-by-variable": {
+        "compose.yaml": ports('"8080:80"'),
+        "compose.override.yaml": ports('"${PORT}:80"'),
+        ".env": "PORT=8080\n",
+    },
+    "published-empty": {"compose.yaml": ports('{target: 3000, published: "${PORT:+8080}"}')},
+    "range-of-one": {"compose.yaml": ports('"8080-8080:80"')},
+    "sctp-and-capitals": {"compose.yaml": ports('"8080:80/SCTP"', '"8080:80/UDP"')},
+    "ipv6-long": {"compose.yaml": ports('{target: 80, published: "8080", host_ip: "[::1]"}')},
+    "ipv6-everywhere": {"compose.yaml": ports('"[::]:8080:80"', '"0.0.0.0:8080:80"')},
+    "env-reference": {"compose.yaml": ports('"${PORT}:80"'), ".env": "BASE=80\nPORT=${BASE}81\n"},
+    "env-compose-file": {
+        "a.yaml": ports('"8080:80"'),
+        "b/c.yaml": ports('"8081:81"'),
+        ".env": "COMPOSE_FILE=a.yaml:b/c.yaml\n",
+    },
+    "env-compose-profiles": {
+        "compose.yaml": ports('"8080:80"') + "  debug: {image: b, profiles: [debug], ports: ['9229:9229']}\n",
+        ".env": "COMPOSE_PROFILES=dev,debug\n",
+    },
+    "env-compose-project-name": {
+        "compose.yaml": "name: other\n" + ports('"8080:80"'),
+        ".env": "COMPOSE_PROJECT_NAME=mine\n",
+    },
+    "host-network": {"compose.yaml": WEB + "    network_mode: host\n    ports: ['8080:80', '53:53/udp']\n"},
+    "host-network-by-variable": {"compose.yaml": WEB + "    network_mode: ${MODE:-host}\n    ports: ['8080:80']\n"},
+    "service-network": {
+        "compose.yaml": ports('"8080:80"') + "  proxy: {image: b, network_mode: 'service:web', expose: [90]}\n"
+    },
+    "container-network": {"compose.yaml": WEB + "    network_mode: container:other\n"},
+    "extends-twice": {
+        "compose.yaml": "services:\n  base: {image: a, ports: ['8080:80']}\n  one: {extends: base}\n"
+        "  two: {extends: {service: base}, ports: ['8081:80']}\n"
+    },
+    "extends-a-reset-service": {
+        "compose.yaml": "services:\n  base: {image: a, ports: ['8080:80']}\n  web: {image: a, ports: ['8081:81']}\n",
+        "compose.override.yaml": "services:\n  base: {ports: !reset []}\n  web: {extends: base}\n",
+    },
+    "reset-and-extends": {
+        "compose.yaml": ports('"8080:80"') + "  base: {image: b, ports: ['8081:81']}\n",
+        "compose.override.yaml": "services:\n  web: {extends: base, ports: !reset []}\n  base: {image: b}\n",
+    },
+    "override-tag-and-extends": {
+        "compose.yaml": ports('"8080:80"'),
+        "compose.override.yaml": "services:\n  web: {extends: base, ports: !override ['8082:82']}\n"
+        "  base: {image: b, ports: ['8081:81']}\n",
+    },
+    "include-and-override": {
+        "compose.yaml": "include: [db/compose.yaml]\n" + ports('"8080:80"'),
+        "compose.override.yaml": "services:\n  db: {ports: ['5433:5432']}\n",
+        "db/compose.yaml": "services:\n  db: {image: b, ports: ['5432:5432']}\n",
+    },
+    "include-with-env-file": {
+        "compose.yaml": "include:\n  - {path: db/compose.yaml, env_file: db/other.env}\n" + ports('"8080:80"'),
+        "db/compose.yaml": "services:\n  db: {image: b, ports: ['${PORT}:5432']}\n",
+        "db/.env": "PORT=5433\n",
+        "db/other.env": "PORT=5434\n",
+    },
+    "include-in-include": {
+        "compose.yaml": "include: [db/compose.yaml]\n" + ports('"8080:80"'),
+        "db/compose.yaml": "include: [../cache/compose.yaml]\nservices:\n  db: {image: b, ports: ['5432:5432']}\n",
+        "cache/compose.yaml": "services:\n  cache: {image: c, ports: ['6379:6379']}\n",
+    },
     "name-of-later-file": {
         "compose.yaml": "name: shop\n" + ports('"8080:80"'),
         "compose.override.yaml": "name: other\nservices: {}\n",
@@ -161,7 +227,50 @@ BAD = {
         "services.web",
     ),
     "ports-mapping": ({"compose.yaml": WEB + "    ports: {80: 80}\n"}, "services.web.ports"),
+    "ports-nothing": ({"compose.yaml": WEB + "    ports:\n"}, "services.web.ports"),
+    "ports-empty-mapping": ({"compose.yaml": WEB + "    ports: {}\n"}, "services.web.ports"),
+    "network-of-nobody": ({"compose.yaml": WEB + "    network_mode: service:db\n"}, "services.web.network_mode"),
+    "extends-circle-of-files": (
+        {
+            "compose.yaml": "services:\n  web: {extends: {service: web, file: db/a.yaml}}\n",
+            "db/a.yaml": "services:\n  web: {extends: {service: web, file: ../compose.yaml}}\n",
+        },
+        "services.web.extends: web -> web -> web goes round",
+    ),
+    "env-compose-file-gone": ({"compose.yaml": WEB, ".env": "COMPOSE_FILE=gone.yaml\n"}, "gone.yaml"),
+    "env-bad": ({"compose.yaml": WEB, ".env": "A=1\nB C=2\n"}, ".env: line 2"),
+    "nothing-in-it": ({"compose.yaml": "---\n"}, "a stack is a mapping"),
     "profiles-text": ({"compose.yaml": WEB + "    profiles: debug\n"}, "profiles"),
     "service-list": ({"compose.yaml": "services:\n  web: [image, a]\n"}, "services.web"),
     "alias-unknown": ({"compose.yaml": "services:\n  web: *nobody\n"}, "nobody"),
+}
+
+# Text of a .env file, and what A is then.
+DOTENV = {
+    "plain": ("A=1", "1"),
+    "export": ("export  A=1\n", "1"),
+    "colon": ("A: 1\n", "1"),
+    "spaces": ("  A = 1  \n", "1"),
+    "comment": ("# A=2\nA=1 # A=3\n# A=4", "1"),
+    "no-comment": ("A=1#2\n", "1#2"),
+    "hash-first": ("A=#1\n", "#1"),
+    "empty": ("A=\nB=2\n", ""),
+    "the-last-one": ("A=1\nA=2\n", "2"),
+    "windows": ("A=1\r\nB=2\r\n", "1"),
+    "byte-order-mark": ("\ufeffA=1\n", "1"),
+    "single": ("B=2\nA='$B # 1' # c\n", "$B # 1"),
+    "double": ('B=2\nA="$B # 1" # c\n', "2 # 1"),
+    "reference": ("B=2\nA=${B}1\n", "21"),
+    "default": ("A=${B:-3}\n", "3"),
+    "unset": ("A=x$B\n", "x"),
+    "lone-dollar": ("A=pa$%word\n", "pa$%word"),
+    "escaped-dollar": ('B=2\nA="\\$B"\n', "$B"),
+    "escaped-quote": ('A="a\\"b"\n', 'a"b'),
+    "escaped-single-quote": ("A='it\\'s'\n", "it's"),
+    "backslash": ("A='a\\b'\n", "a\\b"),
+    "tab": ('A="a\\tb"\n', "a\tb"),
+    "lines": ("A='1\n2'\nB=3\n", "1\n2"),
+    "after-a-quote": ("B='1'A=2\n", "2"),
+    "dots": ("a.b-c=1\nA=2\n", "2"),
+    "digit-first": ("1A=1\nA=2\n", "2"),
 }

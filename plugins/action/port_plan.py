@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
             if not isinstance(environment, dict):
                 raise StackError(f"environment: a mapping is expected, not {type(environment).__name__}")
             stacks = [
-                load_stack(item.strip() if isinstance(item, str) else item, self._loader.get_basedir())
+                load_stack(item.strip() if isinstance(item, str) else item, self._loader.get_basedir(), environment)
                 for item in items
             ]
         except StackError as exc:

@@ -13,8 +13,15 @@ description:
   - Returns the project as a mapping, with its C(name). References such as C(${NAME}) are left as they are.
 options:
   _terms:
-    description: Name of a stack that this collection carries, path of a Compose file, or the project as a mapping.
+    description:
+      - The stacks, each as in O(optiinfra.platform.port_plan#module:stacks) - a name, a path of a file or folder, a
+        list of files, a mapping with C(files), or the project itself.
     required: true
+  want:
+    description: Whether to return the project, or the variables of its C(.env) file.
+    type: str
+    choices: [definition, environment]
+    default: definition
 """
 
 EXAMPLES = r"""
@@ -25,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The projects.
+  description: The projects, or their variables.
   type: list
   elements: dict
 """
@@ -42,6 +49,6 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [load_stack(term, self._loader.get_basedir())["definition"] for term in terms]
+            return [load_stack(term, self._loader.get_basedir())[self.get_option("want")] for term in terms]
         except StackError as exc:
             raise AnsibleLookupError(str(exc)) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional, Tuple
 
-from ._binding import PROTOCOLS, Binding, is_loopback, is_wildcard, normal_address, port_number
+from ._binding import ANY4, PROTOCOLS, Binding, is_loopback, is_wildcard, normal_address, port_number
 from ._error import StackError
 from ._interpolate import InterpolationError, interpolate
 
@@ -28,7 +28,8 @@ class Endpoint(NamedTuple):
     """One port that a service wants on the host.
 
     ``choices`` are the host ports as good as the preferred one (a published range), first of all ``preferred``.
-    ``host_ip`` is normalised and empty for every address.
+    ``host_ip`` is normalised and empty for every address. Of two that want the same port, the one with the higher
+    ``priority`` gets it, whichever comes first.
     """
 
     stack: str
@@ -48,6 +49,7 @@ class Endpoint(NamedTuple):
     title: str = ""
     layer: str = ""
     purpose: str = ""
+    priority: int = 0
 
     @property
     def endpoint(self):
@@ -101,6 +103,13 @@ class _Reader:
             self.fail(key, "true or false is expected, not {0!r}".format(value))
         return bool(value)
 
+    def number(self, value, key):
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.fail(key, "a whole number is expected, not {0!r}".format(value))
+        return value
+
     def ports(self, value, key):
         """Return (first, last) of a port or range."""
         if isinstance(value, (bool, float)):
@@ -149,6 +158,13 @@ def _long(reader, port, key):
         return port
     if isinstance(port, (bool, float)) or not isinstance(port, (int, str)):
         reader.fail(key, "{0!r} is not a port".format(port))
+    if isinstance(port, int) and port > 65535 and port // 60 <= 65535:
+        reader.fail(
+            key,
+            "{0} is no port; if {1}:{2} was meant, put it in quotes, for YAML 1.1 reads that to base 60".format(
+                port, port // 60, port % 60
+            ),
+        )
     text = reader.text(port, key).strip()
     match = _SHORT.match(text)
     if not match:
@@ -157,6 +173,44 @@ def _long(reader, port, key):
     if "ip" in found:
         found["host_ip"] = found.pop("ip")
     return found
+
+
+def _entries(reader, ports, key):
+    """Return [(key, entry, protocol)] in long form; of entries that say the same, Compose takes the last."""
+    if not isinstance(ports, list):
+        reader.fail(key, "a list is expected, not {0}".format(_kind(ports)))
+    found = {}
+    for index, port in enumerate(ports):
+        where = "{0}[{1}]".format(key, index)
+        entry = dict(_long(reader, port, where))
+        if isinstance(entry.get("published"), str):
+            entry["published"] = reader.text(entry["published"], where + ".published").strip()
+        protocol = reader.text(entry.get("protocol"), where + ".protocol", "tcp").lower()
+        if protocol not in PROTOCOLS:
+            reader.fail(where + ".protocol", "{0!r} is not one of {1}".format(protocol, ", ".join(PROTOCOLS)))
+        address, *rest = (
+            reader.text(entry.get(part), "{0}.{1}".format(where, part))
+            for part in ("host_ip", "published", "target", "name")
+        )
+        found[(address or ANY4, protocol, *rest)] = (where, entry, protocol)
+    return list(found.values())
+
+
+def _network(reader, name, service, services):
+    """Return the entries of a service's ports, and whether they are the host's own ports."""
+    key = "services.{0}".format(name)
+    entries = _entries(reader, service["ports"], key + ".ports") if "ports" in service else []
+    mode = reader.text(service.get("network_mode"), key + ".network_mode")
+    kind, _colon, other = mode.partition(":")
+    if kind == "service" and other not in services:
+        reader.fail(key + ".network_mode", "there is no service {0!r}".format(other))
+    if entries and kind in ("service", "container"):
+        reader.fail(key + ".ports", "with network_mode {0} the ports are the other's to publish".format(mode))
+    if mode != "host":
+        return entries, False
+    exposed = _entries(reader, reader.sequence(service.get("expose"), key + ".expose"), key + ".expose")
+    known = {(str(entry["target"]), protocol) for _where, entry, protocol in entries}
+    return entries + [item for item in exposed if (str(item[1]["target"]), item[2]) not in known], True
 
 
 def _host_ip(reader, entry, key, exposure, default_ip):
@@ -189,26 +243,18 @@ def _spread(reader, entry, key):
     return [(target, (port,)) for target, port in zip(targets, published)]
 
 
-def _service_endpoints(reader, stack, name, service, catalog):
+def _service_endpoints(reader, stack, name, services, catalog):
     key = "services.{0}".format(name)
+    service = reader.mapping(services[name], key)
+    name = str(name)
     about = reader.mapping(service.get("x-catalog"), key + ".x-catalog")
     exposure = about.get("exposure", catalog["exposure"])
     if exposure not in EXPOSURES:
         reader.fail(key + ".x-catalog.exposure", "{0!r} is not one of {1}".format(exposure, ", ".join(EXPOSURES)))
-    ports = reader.sequence(service.get("ports"), key + ".ports")
-    mode = str(service.get("network_mode") or "")
-    if ports and mode.startswith(("service:", "container:")):
-        reader.fail(key + ".ports", "with network_mode {0} the ports are the other's to publish".format(mode))
-    on_host = mode == "host"
-    if on_host and not ports:
-        ports = [str(port) for port in service.get("expose") or []]
+    priority = reader.number(about.get("priority", catalog["priority"]), key + ".x-catalog.priority")
+    entries, on_host = _network(reader, name, service, services)
     taken = set()
-    for index, port in enumerate(ports):
-        where = "{0}.ports[{1}]".format(key, index)
-        entry = _long(reader, port, where)
-        protocol = reader.text(entry.get("protocol"), where + ".protocol", "tcp").lower()
-        if protocol not in PROTOCOLS:
-            reader.fail(where + ".protocol", "{0!r} is not one of {1}".format(protocol, ", ".join(PROTOCOLS)))
+    for where, entry, protocol in entries:
         host_ip, reach = _host_ip(reader, entry, where, exposure, catalog["host_ip"])
         if on_host:
             # The process binds the host's own port: published says nothing, and nobody can move it.
@@ -243,6 +289,7 @@ def _service_endpoints(reader, stack, name, service, catalog):
                 title=reader.text(about.get("title"), key + ".x-catalog.title", name),
                 layer=reader.text(about.get("layer"), key + ".x-catalog.layer"),
                 purpose=reader.text(about.get("purpose"), key + ".x-catalog.purpose"),
+                priority=priority,
             )
 
 
@@ -287,11 +334,11 @@ def parse_stack(definition, source="stack", environment=None):
         # A file that says nothing of exposure means what Compose means: every address.
         "exposure": about.get("exposure", "loopback" if "x-catalog" in definition else "public"),
         "host_ip": reader.address(about.get("host_ip"), "x-catalog.host_ip"),
+        "priority": reader.number(about.get("priority"), "x-catalog.priority"),
     }
     endpoints = []
-    for service_name, service in services.items():
-        service = reader.mapping(service, "services.{0}".format(service_name))
-        endpoints.extend(_service_endpoints(reader, name, str(service_name), service, catalog))
+    for service_name in services:
+        endpoints.extend(_service_endpoints(reader, name, service_name, services, catalog))
     return name, endpoints
 
 

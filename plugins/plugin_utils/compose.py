@@ -11,129 +11,26 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
-import yaml
 from ansible_collections.optiinfra.platform.plugins.module_utils._interpolate import InterpolationError, interpolate
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
+from ansible_collections.optiinfra.platform.plugins.plugin_utils import dotenv
+from ansible_collections.optiinfra.platform.plugins.plugin_utils.compose_yaml import (
+    DEPTH,
+    Tagged,
+    documents,
+    is_reset,
+    plain,
+)
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 OVERRIDES = tuple(name.replace("compose.y", "compose.override.y") for name in NAMES)
-# A file of a few lines can stand for billions of nodes by aliases; no project has as many as these, or as deep.
-NODES, DEPTH = 200_000, 60
+# Files may include files that include files: none has as many as this.
+FILES = 500
 # Lists that a later file replaces, and those that are mappings in disguise.
 REPLACED = ("command", "entrypoint", "test")
 MAPPED = ("environment", "labels", "annotations", "sysctls", "args")
 NAMED = ("depends_on", "networks")
-
-
-class Tagged:
-    """A value with !reset or !override: says what becomes of the value of earlier files."""
-
-    def __init__(self, tag, value):
-        self.tag, self.value = tag, value
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Compose reads it: 1.2's booleans and numbers (22:22 is a text), and no key twice."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = {}
-        for key_node, _value in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (dict, list)):
-                raise yaml.constructor.ConstructorError(None, None, "a key is a text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice, first in line {seen[key] + 1}", key_node.start_mark
-                )
-            seen[key] = key_node.start_mark.line
-        return super().construct_mapping(node, deep)
-
-    def construct_tagged(self, node):
-        if isinstance(node, yaml.MappingNode):
-            value = self.construct_mapping(node, deep=True)
-        elif isinstance(node, yaml.SequenceNode):
-            value = self.construct_sequence(node, deep=True)
-        else:
-            plain = yaml.ScalarNode(self.resolve(yaml.ScalarNode, node.value, (True, False)), node.value)
-            value = self.construct_object(plain)
-        return Tagged(node.tag, value)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag.rsplit(":", 1)[1] not in ("bool", "int", "float", "timestamp")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
-# 0123 is a text or a number by taste, never octal.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node), 10))
-_Loader.add_constructor("!reset", _Loader.construct_tagged)
-_Loader.add_constructor("!override", _Loader.construct_tagged)
-
-
-def parse_yaml(text, source):
-    """Return the mapping that a Compose file holds, with Tagged values where there are tags.
-
-    :raises StackError: naming file and line
-    """
-    try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise StackError(f"{source}{line}: not YAML: {exc.problem or exc.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        raise StackError(f"{source}: not YAML: {' '.join(str(exc).split())[:200]}") from None
-    if not isinstance(data, dict):
-        raise StackError(f"{source}: a stack is a mapping with the key services, not {type(data).__name__}")
-    return data
-
-
-class _Walk:
-    """Copies values, so that none is shared by aliases, and ends when there are too many."""
-
-    def __init__(self, source):
-        self.source, self.left = source, NODES
-
-    def copy(self, value, depth=0):
-        """Return the value without tags: what !reset stands before is gone, what !override stands before stays."""
-        self.left -= 1
-        if self.left < 0 or depth > DEPTH:
-            raise StackError(f"{self.source}: too large or too deep for a Compose file (aliases that contain aliases?)")
-        if isinstance(value, Tagged):
-            return None if value.tag == "!reset" else self.copy(value.value, depth + 1)
-        if isinstance(value, dict):
-            return {k: self.copy(v, depth + 1) for k, v in value.items() if not _is_reset(v)}
-        if isinstance(value, list):
-            return [self.copy(item, depth + 1) for item in value if not _is_reset(item)]
-        return value
-
-
-def _is_reset(value):
-    return isinstance(value, Tagged) and value.tag == "!reset"
-
-
-def plain(value, source):
-    """Return a copy of a value without tags.
-
-    :raises StackError: when it is larger or deeper than any project
-    """
-    return _Walk(source).copy(value)
 
 
 def _mapping(value):
@@ -166,16 +63,17 @@ def _item_key(key, item):
     return str(item)
 
 
-def merge(earlier, later, key="", depth=0):
+def merge(earlier, later, key="", depth=0, tags=False):
     """Return what two files say together: mappings key by key, lists one after the other, else the later one.
 
     :arg key: the name below which the values stand, which decides how lists are merged
     :arg later: may hold Tagged values
+    :arg tags: whether these stay, for what they are about comes later (a service and the one it extends)
     """
     if depth > DEPTH:
         raise StackError("too deep for a Compose file")
     if isinstance(later, Tagged):
-        return None if later.tag == "!reset" else later.value
+        return later if tags else None if later.tag == "!reset" else later.value
     if key in MAPPED and {type(earlier), type(later)} == {dict, list}:
         earlier, later = _mapping(earlier), _mapping(later)
     if key in NAMED and {type(earlier), type(later)} == {dict, list}:
@@ -183,12 +81,10 @@ def merge(earlier, later, key="", depth=0):
     if isinstance(earlier, dict) and isinstance(later, dict):
         merged = dict(earlier)
         for name, value in later.items():
-            if _is_reset(value):
+            if is_reset(value) and not tags:
                 merged.pop(name, None)
-            elif name in merged:
-                merged[name] = merge(merged[name], value, str(name), depth + 1)
             else:
-                merged[name] = value.value if isinstance(value, Tagged) else value
+                merged[name] = merge(merged.get(name), value, str(name), depth + 1, tags)
         return merged
     if isinstance(earlier, list) and isinstance(later, list) and key not in REPLACED:
         if key in MAPPED:
@@ -199,23 +95,44 @@ def merge(earlier, later, key="", depth=0):
     return earlier if later is None and isinstance(earlier, (dict, list)) else later
 
 
+def parse(text, source):
+    """Return the project in a file's text, its documents merged, with Tagged values.
+
+    :raises StackError: naming file and line
+    """
+    whole = {}
+    for data in documents(text, source):
+        plain(data, source)  # Ends here when it is a bomb.
+        whole = merge(whole, data) if whole else data
+    return whole
+
+
 class Project:
     """Reads the files of one project.
 
     :arg environment: {NAME: value} for paths in ``extends`` and ``include``
     """
 
-    def __init__(self, environment, seen=()):
+    def __init__(self, environment, seen=(), cache=None):
         self.environment = environment
         self._seen = seen
+        self._cache = {} if cache is None else cache
 
     def load(self, paths):
         """Return the project that the files make, the later ones over the earlier ones."""
         whole = {}
         for path in paths:
-            one = self._file(path)
+            # Counted, not only cached: files that include each other twice double with each level.
+            self._cache["loaded"] = self._cache.get("loaded", 0) + 1
+            if self._cache["loaded"] > FILES:
+                raise StackError(f"{path}: more than {FILES} files are too many for one project")
+            one = self._resolved(dict(self._read(path)), path)
             whole = merge(whole, one) if whole else one
         return plain(whole, str(paths[0]))
+
+    def inline(self, definition, path):
+        """Return the project given as a mapping, as if it were read from ``path``."""
+        return plain(self._resolved(plain(definition, path.name), path), path.name)
 
     def _text(self, value, where):
         if not isinstance(value, str):
@@ -226,15 +143,19 @@ class Project:
             raise StackError(f"{where}: {exc}") from None
 
     def _read(self, path):
-        try:
-            return parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as exc:
-            raise StackError(f"{path}: cannot be read: {exc}") from None
+        """Return the project in a file, which is read once."""
+        key = path.resolve()
+        if key not in self._cache:
+            try:
+                self._cache[key] = parse(path.read_text(encoding="utf-8"), str(path))
+            except (OSError, ValueError) as exc:
+                if isinstance(exc, StackError):
+                    raise
+                raise StackError(f"{path}: cannot be read: {exc}") from None
+        return self._cache[key]
 
-    def _file(self, path):
-        """Return a file with what it extends and includes."""
-        data = self._read(path)
-        plain(data, str(path))  # Ends here when it is a bomb.
+    def _resolved(self, data, path):
+        """Return a project with what it extends and includes."""
         services = data.get("services")
         if isinstance(services, dict):
             # As it was in the file: a service may extend one that extends another.
@@ -250,10 +171,11 @@ class Project:
         """Return a service with those that it extends merged below it."""
         here = f"{path}: services.{name}"
         service = services.get(name)
-        if (path, name) in chain:
-            raise StackError(
-                f"{here}.extends: {' -> '.join(n for _p, n in (*chain, (path, name)))} goes round in a circle"
-            )
+        link = (path.resolve(), name)
+        if link in chain:
+            raise StackError(f"{here}.extends: {' -> '.join(n for _p, n in (*chain, link))} goes round in a circle")
+        if len(chain) > DEPTH:
+            raise StackError(f"{here}.extends: a chain of more than {DEPTH} services is too long")
         if not isinstance(service, dict):
             raise StackError(f"{here}: a mapping is expected")
         extends = service.get("extends")
@@ -267,13 +189,14 @@ class Project:
         where, others = path, services
         if extends.get("file"):
             where = path.parent / self._text(extends["file"], f"{here}.extends.file")
-            if not where.is_file():
+            if not is_file(where):
                 raise StackError(f"{here}.extends.file: there is no file {where}")
             others = self._read(where).get("services")
         if not isinstance(others, dict) or base not in others:
             raise StackError(f"{here}.extends.service: there is no service {base!r} in {where}")
-        below = self._extended(base, others, where, (*chain, (path, name)))
-        return merge(below, {key: value for key, value in service.items() if key != "extends"}, name)
+        # Tags there are about the files before that one, not about this service.
+        below = plain(self._extended(base, others, where, (*chain, link)), str(where))
+        return merge(below, {key: value for key, value in service.items() if key != "extends"}, tags=True)
 
     def _included(self, data, item, path, where):
         """Return a project with another one beside its own services."""
@@ -282,18 +205,22 @@ class Project:
             raise StackError(f"{where}: a path, or a mapping with path, is expected")
         paths = [path.parent / self._text(one, f"{where}.path") for one in _listed(item["path"], f"{where}.path")]
         for one in paths:
-            if not one.is_file():
+            if not is_file(one):
                 raise StackError(f"{where}.path: there is no file {one}")
             if one.resolve() in self._seen or one.resolve() == path.resolve():
                 raise StackError(f"{where}.path: {one} includes itself")
-        folder = path.parent / item["project_directory"] if item.get("project_directory") else paths[0].parent
-        files = _listed(item.get("env_file"), f"{where}.env_file")
+        folder = paths[0].parent
+        if item.get("project_directory"):
+            folder = path.parent / self._text(item["project_directory"], f"{where}.project_directory")
+        names = [self._text(name, f"{where}.env_file") for name in _listed(item.get("env_file"), f"{where}.env_file")]
         own = {}
-        for name in files or [folder / ".env"]:
-            own.update(read_env(path.parent / name))
+        for file in [path.parent / name for name in names] or [folder / ".env"]:
+            own.update(dotenv.read(file, self.environment))
         environment = {**own, **self.environment}
         seen = (*self._seen, path.resolve())
-        included = replaced(Project(environment, seen).load(paths), environment, str(paths[0]))
+        if len(seen) > DEPTH:
+            raise StackError(f"{where}: more than {DEPTH} files that include each other are too many")
+        included = replaced(Project(environment, seen, self._cache).load(paths), environment, str(paths[0]))
         for kind in ("services", "networks", "volumes", "configs", "secrets"):
             theirs, ours = included.get(kind) or {}, data.get(kind) or {}
             clash = sorted(set(theirs) & set(ours)) if isinstance(theirs, dict) and isinstance(ours, dict) else []
@@ -302,6 +229,14 @@ class Project:
             if theirs:
                 data[kind] = {**theirs, **ours}
         return data
+
+
+def is_file(path):
+    """Tell whether it is one; a name that no file can have is none either."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _listed(value, where):
@@ -343,29 +278,9 @@ def without_inactive(definition, profiles, source):
         if wanted is not None and (not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted)):
             raise StackError(f"{source}: services.{name}.profiles: a list of names is expected")
         if not wanted or "*" in profiles or set(wanted) & set(profiles):
-            kept[name] = service
+            # Without the word, so that it stays active wherever the project is handed to.
+            kept[name] = {key: value for key, value in service.items() if key != "profiles"} if wanted else service
     return {**definition, "services": kept}
-
-
-def read_env(path):
-    """Return {NAME: value} of a .env file, {} when there is none.
-
-    :raises StackError: when it cannot be read
-    """
-    values = {}
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return values
-    except (OSError, UnicodeDecodeError) as exc:
-        raise StackError(f"{path}: cannot be read: {exc}") from None
-    for line in lines:
-        match = re.match(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
-        if match:
-            value = match.group(2)
-            quoted = re.match(r"""^(['"])(.*)\1(?:\s+#.*)?$""", value)
-            values[match.group(1)] = quoted.group(2) if quoted else re.sub(r"\s+#.*$", "", value)
-    return values
 
 
 def files_of(folder):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError, parse_stack
 from ansible_collections.optiinfra.platform.plugins.plugin_utils.stacks import load_stack
-from compose_corpus import BAD, GOOD
+from compose_corpus import BAD, DOTENV, GOOD
 
 
 def write(folder, case):
@@ -34,6 +34,7 @@ def compose(folder, case):
         env=environment,
         capture_output=True,
         text=True,
+        timeout=120,
         check=False,
     )
     return done.returncode, json.loads(done.stdout) if done.returncode == 0 else done.stderr
@@ -41,7 +42,7 @@ def compose(folder, case):
 
 def ours(folder, case):
     files = [str(folder / name) for name in case["_files"]] if "_files" in case else str(folder)
-    stack = load_stack({"files": files, "profiles": case.get("_profiles", [])})
+    stack = load_stack({"files": files, "profiles": case.get("_profiles")})
     name, endpoints = parse_stack(stack["definition"], stack["source"], stack["environment"])
     published = {
         (
@@ -62,8 +63,13 @@ def theirs(project):
         for port in service.get("ports", []):
             # What Compose leaves to the engine is planned by us: its own port, or one above 8000 for a low one.
             wanted = port.get("published") or str(port["target"] if port["target"] >= 1024 else port["target"] + 8000)
-            address = port.get("host_ip", "")
-            published.add((name, port["target"], wanted, port["protocol"], address))
+            if service.get("network_mode") == "host":
+                # Compose says what was written, and the engine ignores it.
+                wanted = str(port["target"])
+            low, _dash, high = wanted.partition("-")
+            wanted = low if low == high else wanted
+            address = port.get("host_ip", "").strip("[]")
+            published.add((name, port["target"], wanted, port["protocol"].lower(), address))
     return project["name"], set(project["services"]), published
 
 
@@ -88,3 +94,13 @@ def test_what_compose_refuses_is_refused_with_a_name(case, named, tmp_path):
         ours(folder, case)
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), DOTENV.values(), ids=DOTENV)
+def test_a_variable_has_the_value_that_compose_gives_it(text, expected, tmp_path):
+    """tests/unit/plugins/test_dotenv.py holds ours against the same."""
+    case = {"compose.yaml": "services:\n  web: {image: a, labels: {a: '${A}'}}\n", ".env": text}
+    write(tmp_path, case)
+    status, project = compose(tmp_path, case)
+    assert status == 0, project
+    assert project["services"]["web"]["labels"]["a"] == expected.replace("$", "$$")

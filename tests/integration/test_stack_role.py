@@ -53,6 +53,18 @@ def test_a_good_stack_is_previewed(role, port):
     assert "would create: web" in output
 
 
+def test_a_folder_with_its_env_file_is_previewed(role, tmp_path_factory, port):
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "compose.yaml").write_text("services: {web: {image: '${IMAGE}', ports: ['${PORT}:80']}}\n")
+    (folder / ".env").write_text("PORT=abc\nIMAGE=a\nTITLE=it's\n")
+    status, output = role(None, stack_definition=str(folder), stack_environment={"PORT": port})
+    assert status == 0, output
+    assert "would create: web" in output
+    status, output = role(None, stack_definition=str(folder))
+    assert status != 0
+    assert "services.web.ports[0].published: 'abc'" in output
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -48,6 +48,7 @@ def test_interpolate(text, result):
         ("${}", "names no variable"),
         ("${SET!x}", "not understood"),
         ("a $ b", "lone"),
+        ("${A:-" * 5000 + "}" * 5000, "nested more than 30 deep"),
     ],
 )
 def test_errors_say_which(text, reason):
@@ -59,3 +60,7 @@ def test_errors_say_which(text, reason):
 def test_any_text_ends_well_or_with_our_error(text):
     with contextlib.suppress(InterpolationError):
         interpolate(text, ENVIRONMENT)
+
+
+def test_unset_may_count_as_empty():
+    assert interpolate("a${NONE}b$NONE${SET}", ENVIRONMENT, blank=True) == "abvalue"

@@ -58,6 +58,13 @@ def test_a_catalogue_makes_loopback_the_default():
     assert parse_stack(stack)[1][0].host_ip == "127.0.0.1"
 
 
+def test_a_service_s_priority_is_its_own_or_the_stack_s():
+    stack = {"x-catalog": {"priority": 5}, **project("80:80")}
+    assert parse_stack(stack)[1][0].priority == 5
+    stack["services"]["web"]["x-catalog"] = {"priority": -1}
+    assert parse_stack(stack)[1][0].priority == -1
+
+
 def test_private_takes_the_address_given():
     stack = {"x-catalog": {"exposure": "private", "host_ip": "${LAN}"}, **project("80:80")}
     assert parse_stack(stack, environment={"LAN": "10.0.0.9"})[1][0].host_ip == "10.0.0.9"
@@ -71,6 +78,35 @@ def test_on_the_hosts_network_targets_are_the_hosts_ports_and_stay():
     assert (found.preferred, found.fixed, found.host_ip) == (80, True, "")
     (found,) = parse_stack({"name": "d", "services": {"w": {"network_mode": "host", "expose": ["9100"]}}})[1]
     assert (found.preferred, found.fixed) == (9100, True)
+
+
+def test_on_the_hosts_network_what_is_exposed_counts_as_well():
+    found = endpoints("8080:80", network_mode="${MODE:-host}", expose=["80", "9100-9101", "53/udp"])
+    assert [(e.preferred, e.protocol) for e in found] == [(80, "tcp"), (9100, "tcp"), (9101, "tcp"), (53, "udp")]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "8080:80",
+        "${P:-8080}:80",
+        {"target": 80, "published": 8080},
+        {"target": "80", "published": "8080", "protocol": "tcp"},
+    ],
+)
+def test_what_is_said_twice_counts_once(again):
+    (found,) = endpoints("8080:80", again)
+    assert (found.preferred, found.target) == (8080, 80)
+
+
+def test_every_address_is_compose_s_word_for_none():
+    (found,) = endpoints("8080:80", "0.0.0.0:8080:80")
+    assert found.host_ip == "0.0.0.0"
+
+
+@pytest.mark.parametrize("empty", ["${P:+8080}", "", None])
+def test_published_that_turns_out_empty_is_left_to_the_plan(empty):
+    assert endpoints({"target": 3000, "published": empty})[0].preferred == 3000
 
 
 def test_the_same_target_twice_gets_two_names():
@@ -121,6 +157,7 @@ def test_metadata():
         ("9000-9001:80-82", "services.web.ports[0]", "cannot serve 3 targets"),
         ("${NONE}:80", "services.web.ports[0]", "NONE is not set"),
         ("a:b:c:d", "services.web.ports[0]", ""),
+        (8080 * 60 + 53, "services.web.ports[0]", "if 8080:53 was meant, put it in quotes"),
         (None, "services.web.ports[0]", "None"),
         ([80], "services.web.ports[0]", "[80]"),
     ],
@@ -144,6 +181,17 @@ def test_bad_ports_are_named(port, key, problem):
         ({"name": "De mo", "services": {}}, "name: 'De mo'"),
         ({"services": {}}, "name: ''"),
         ({"name": "demo", "services": {}, "x-catalog": []}, "x-catalog: a mapping"),
+        ({"name": "demo", "services": {"web": {"ports": None}}}, "services.web.ports: a list is expected, not nothing"),
+        ({"name": "demo", "services": {"web": {"ports": {}}}}, "services.web.ports: a list is expected, not a mapping"),
+        ({"name": "demo", "services": {"web": {"x-catalog": {"priority": "high"}}}}, "services.web.x-catalog.priority"),
+        (
+            {"name": "demo", "services": {"web": {"network_mode": "service:db"}}},
+            "services.web.network_mode: there is no service 'db'",
+        ),
+        (
+            {"name": "demo", "services": {"web": {"network_mode": "host", "expose": "80"}}},
+            "services.web.expose: a list is expected",
+        ),
     ],
 )
 def test_bad_stacks_are_named(stack, key):
@@ -203,6 +251,6 @@ def test_anything_is_read_or_refused_with_our_error(stack):
 
 @pytest.mark.parametrize("mode", ["service:db", "container:db"])
 def test_ports_of_a_service_that_joins_another_network_are_refused(mode):
-    project = {"name": "a", "services": {"web": {"network_mode": mode, "ports": ["80:80"]}}}
+    project = {"name": "a", "services": {"db": {}, "web": {"network_mode": mode, "ports": ["80:80"]}}}
     with pytest.raises(StackError, match=f"services.web.ports: with network_mode {mode}"):
         parse_stack(project)

@@ -6,7 +6,8 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.optiinfra.platform.plugins.filter import ports
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError
-from ansible_collections.optiinfra.platform.plugins.plugin_utils.stacks import known_stacks, load_stack, read_yaml
+from ansible_collections.optiinfra.platform.plugins.plugin_utils.compose import parse
+from ansible_collections.optiinfra.platform.plugins.plugin_utils.stacks import known_stacks, load_stack
 
 
 def assignment(**options):
@@ -96,13 +97,13 @@ def test_a_file_by_path_with_its_env_and_compose_default_name(tmp_path):
 )
 def test_bad_files_are_named_with_their_line(text, problem):
     with pytest.raises(StackError) as caught:
-        read_yaml(text, "demo.yaml")
+        parse(text, "demo.yaml")
     assert str(caught.value).startswith("demo.yaml")
     assert problem in str(caught.value)
 
 
 def test_merge_keys_are_no_duplicates():
-    assert read_yaml("x: &x {a: 1}\ny:\n  <<: *x\n  a: 2\n", "f")["y"] == {"a": 2}
+    assert parse("x: &x {a: 1}\ny:\n  <<: *x\n  a: 2\n", "f")["y"] == {"a": 2}
 
 
 def test_an_unknown_stack_names_those_there_are():

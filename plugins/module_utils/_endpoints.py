@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 
 from ._binding import host_port
-from ._report import reachable_address, url
 from ._error import StackError
+from ._report import reachable_address, url
 
 SERVED, SILENT, SQUATTED, WIDER, UNKNOWN = "served", "silent", "squatted", "wider", "unknown"
 # What a finding says of the endpoint that it is about, the worst first.

@@ -156,8 +156,10 @@ def row(declared="", project="", service="", **more):
             **more}  # fmt: skip
 
 
-def result(*findings, rows=(), declared=BOTH):
-    return {"findings": list(findings), "open_ports": list(rows), "accepted": [], "unseen": [], "declared": declared}
+def result(*findings, rows=(), declared=tuple(BOTH)):
+    return {
+        "findings": list(findings), "open_ports": list(rows), "accepted": [], "unseen": [], "declared": list(declared),
+    }  # fmt: skip
 
 
 def test_states_of_endpoints():

@@ -48,7 +48,7 @@ def now(name):
 
 
 def until(what, condition):
-    for _ in range(120):
+    for _attempt in range(120):
         if condition():
             return
         time.sleep(1.5)
@@ -76,7 +76,7 @@ if reply["model"] != "mistralai/Mistral-7B-Instruct-v0.3" or not 1 <= reply["usa
 tokens = reply["usage"]["completion_tokens"]
 
 # What the model says is random, and so may be short: in one of many streams it is still at work at the first piece.
-for _ in range(40):
+for _attempt in range(40):
     events, working = stream()
     if not events[-1].get("done") or len(events) < 2:
         sys.exit(f"a stream ended with {events[-1]}")

@@ -45,7 +45,12 @@ def run(command):
     """Return (exit code, output, errors) of a tool; one that does not end is given up."""
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env={**os.environ, "LC_ALL": "C"}
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "LC_ALL": "C"},
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         return 1, "", str(exc)

@@ -86,13 +86,14 @@ class Platform:
         """Start the endpoints of customer.py on customer:8100."""
         self.start("customer", "ORCHESTRATOR_IMAGE", "python3", "-c", (TESTS / "customer.py").read_text())
 
-    def start(self, service, image, *command, files=None, **environment):
-        """Start a service; ``files`` are texts by their path in the container."""
+    def start(self, service, image, *command, files=None, publish=None, **environment):
+        """Start a service; ``files`` are texts by their path in the container, ``publish``, {port there: here}."""
         name = f"{self.network}-{service}"
         self.names[service] = name
         given = {**ENVIRONMENT, **environment}
         # By name only: values on a command line are seen by all users.
         options = [word for key in given for word in ("--env", key)]
+        options += [f"--publish=127.0.0.1:{here}:{there}" for there, here in (publish or {}).items()]
         options += ["--name", name, "--network", self.network, "--network-alias", service]
         subprocess.run(
             [*CREATE, *options, self.images[image], *command],

@@ -1,17 +1,21 @@
-"""The platform's alerts, fired by Prometheus' own promtool from the image that runs."""
+"""The stacks' alerts, fired by Prometheus' own promtool from the image that runs."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
+import pytest
 import yaml
 from services import images
 
 
-def test_every_alert_fires_when_it_should_and_only_then(root, tmp_path):
-    rules = root / "roles/optiinfra/files/prometheus-rules.yml"
-    tests = root / "tests/prometheus-rules.yml"
+@pytest.mark.parametrize(
+    ("role", "cases"), [("optiinfra", "prometheus-rules.yml"), ("ollamamax", "prometheus-rules-ollamamax.yml")]
+)
+def test_every_alert_fires_when_it_should_and_only_then(root, tmp_path, role, cases):
+    rules = root / "roles" / role / "files/prometheus-rules.yml"
+    tests = root / "tests" / cases
     for path, name in ((rules, "prometheus-rules.yml"), (tests, "tests.yml")):
         shutil.copy(path, tmp_path / name)
     alerts = {rule["alert"] for group in yaml.safe_load(rules.read_text())["groups"] for rule in group["rules"]}

@@ -106,10 +106,11 @@ def test_readme_shows_the_same_map():
     assert "19 published ports" in table
 
 
-def test_dashboards_hold_only_what_their_template_draws():
-    boards = yaml.safe_load((ROLE / "files" / "dashboards.yml").read_text())
+@pytest.mark.parametrize("role", ["optiinfra", "ollamamax"])
+def test_dashboards_hold_only_what_their_template_draws(role):
+    boards = yaml.safe_load((ROLE.parent / role / "files" / "dashboards.yml").read_text())
     for name, board in boards.items():
-        assert (board["uid"], set(board)) == (name, {"uid", "title", "panels"})
+        assert (board["uid"], set(board)) == (role if name == role else f"{role}-{name}", {"uid", "title", "panels"})
         for panel in board["panels"]:
             assert set(panel) <= {"title", "type", "unit", "width", "good", "queries"}, panel
             assert panel["queries"], panel

@@ -1,4 +1,4 @@
-"""Run every query of the dashboards and alerts that are installed here; name those that return nothing."""
+"""queries.py STACK MINIMUM: run every query of a stack's dashboards and alerts; name those that return nothing."""
 
 import glob
 import json
@@ -8,7 +8,8 @@ import time
 import urllib.parse
 import urllib.request
 
-CONFIG = "/etc/optiinfra/optiinfra/config/"
+STACK, MINIMUM = sys.argv[1], int(sys.argv[2])
+CONFIG = f"/etc/optiinfra/{STACK}/config/"
 PROMETHEUS = "http://127.0.0.1:9090/api/v1/"
 
 
@@ -32,7 +33,7 @@ def queries():
 
 
 wanted = {query: where for where, query in queries()}
-if len(wanted) < 40:
+if len(wanted) < MINIMUM:
     sys.exit(f"only {len(wanted)} queries were found")
 deadline = time.time() + 120
 while wanted:

@@ -1,5 +1,8 @@
-"""OllamaMax' tokens, roles and CORS without stores; with them it runs in its Molecule scenario."""
+"""OllamaMax' tokens, roles and CORS without stores; with them it runs in tests/integration and in Molecule."""
 
+import http.server
+import json
+import threading
 import time
 
 import jwt
@@ -10,6 +13,7 @@ from optiinfra_services.ollamamax.auth import Credentials, Tokens, Users
 from optiinfra_services.ollamamax.settings import GatewaySettings
 from optiinfra_services.settings import SettingsError, load
 from pydantic import ValidationError
+from redis import RedisError
 
 SECRET = "secret-of-the-tests-0123456789abcdef"  # noqa: S105
 WRONG = SECRET[::-1]
@@ -21,11 +25,53 @@ class Memory:
     def __init__(self):
         self.values = {}
 
-    def exists(self, key):
-        return key in self.values
+    def exists(self, *keys):
+        return sum(key in self.values for key in keys)
 
-    def set(self, key, value, ex):
+    def get(self, key):
+        return self.values.get(key)
+
+    def set(self, key, value, ex, nx=False):
+        if nx and key in self.values:
+            return None
         self.values[key] = value
+        return True
+
+
+class Gone(Memory):
+    """A Redis that is away."""
+
+    def exists(self, *keys):
+        raise RedisError("nobody there")
+
+    set = get = exists
+
+
+@pytest.fixture
+def node():
+    """A node that takes /v1/chat/completions and breaks off in its answer, and says that none of its own answers."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(503)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("content-length", "1000")
+            self.end_headers()
+            piece = {"choices": [{"delta": {"content": "Once"}}]}
+            self.wfile.write(f"data: {json.dumps(piece)}\n\n".encode())
+
+        def log_message(self, *_args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -72,6 +118,90 @@ def test_a_session_that_was_ended_is_over(environment):
     assert asked.get("/auth/me", headers=mine).status_code == 401
 
 
+def test_a_refresh_token_is_good_once_and_stolen_ones_end_the_session(environment):
+    environment.setenv("JWT_REFRESH_SECRET", WRONG)
+    settings = load(GatewaySettings)
+    listener = api.Listener("api", settings)
+    first = listener.tokens.issue("ann")
+    second = listener.tokens.renew(first.refresh_token)
+    assert listener.tokens.read(second.access_token)["sub"] == "ann"
+    for stolen in (first.refresh_token, second.refresh_token):
+        with pytest.raises(jwt.InvalidTokenError):
+            listener.tokens.renew(stolen)
+    with pytest.raises(jwt.InvalidTokenError, match="ended"):
+        listener.tokens.read(second.access_token)
+
+
+def test_neither_kind_of_token_is_taken_for_the_other(environment):
+    environment.setenv("JWT_REFRESH_SECRET", WRONG)
+    tokens = api.Listener("api", load(GatewaySettings)).tokens
+    issued = tokens.issue("ann")
+    with pytest.raises(jwt.InvalidTokenError):
+        tokens.read(issued.refresh_token)
+    with pytest.raises(jwt.InvalidTokenError):
+        tokens.renew(issued.access_token)
+
+
+def test_without_redis_nobody_is_let_in_and_it_is_told_why(environment):
+    environment.setattr(api.Redis, "from_url", lambda *_args, **_options: Gone())
+    asked = client("api")
+    for method, path in (("GET", "/auth/me"), ("POST", "/auth/logout"), ("GET", "/v1/models")):
+        answer = asked.request(method, path, headers=bearer())
+        assert (answer.status_code, answer.json()["detail"]) == (503, "redis is unavailable")
+    assert asked.get("/v1/models", headers={"authorization": "Bearer om-1"}).status_code == 503
+    with asked.websocket_connect("/chat") as socket:
+        socket.send_json({"token": bearer()["authorization"].removeprefix("Bearer ")})
+        assert socket.receive_json() == {"error": "redis is unavailable"}
+
+
+def test_a_key_that_nobody_made_is_refused(environment):
+    assert client("backend").get("/v1/models", headers={"authorization": "Bearer om-made-up"}).status_code == 401
+
+
+def test_a_session_that_ends_during_a_chat_is_over_there_too(environment):
+    asked, mine = client("api"), bearer()
+    with asked.websocket_connect("/chat") as socket:
+        socket.send_json({"token": mine["authorization"].removeprefix("Bearer ")})
+        assert "ready" in socket.receive_json()
+        assert asked.post("/auth/logout", headers=mine).status_code == 204
+        socket.send_json({"message": "Hello"})
+        assert "log in first" in socket.receive_json()["error"]
+
+
+def test_an_answer_that_breaks_off_is_told_in_its_own_form(environment, node):
+    environment.setenv("OLLAMA_NODES", node)
+    body = {"messages": [], "stream": True}
+    for role, path in (("api", "/v1/chat/completions"), ("backend", "/api/v1/chat/completions")):
+        answer = client(role).post(path, json=body, headers=bearer())
+        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        assert events[0]["choices"][0]["delta"]["content"] == "Once"
+        assert events[-1]["error"]["message"] == "the answer broke off"
+    with client("websocket").websocket_connect("/chat") as socket:
+        socket.send_json({"token": bearer()["authorization"].removeprefix("Bearer ")})
+        assert "ready" in socket.receive_json()
+        socket.send_json({"message": "Hello"})
+        assert socket.receive_json() == {"delta": "Once"}
+        assert "broke off" in socket.receive_json()["error"]
+
+
+@pytest.mark.parametrize("role", ["api", "websocket", "backend"])
+def test_nobody_is_ready_while_no_model_can_be_asked(environment, node, role):
+    """A backend answers, and says by /api/version that no node of its own does: that is not enough."""
+    environment.setenv("OLLAMA_NODES", node)
+    asked = client(role)
+    assert asked.get("/health/ready").status_code == 503
+    assert asked.get("/api/version").json()["nodes"] == {node: "answers 503"}
+    assert asked.get("/api/version").status_code == 503
+    assert f'ollamamax_node_up{{node="{node}"}} 0.0' in asked.get("/metrics").text
+
+
+def test_documentation_asks_nobody_else_for_its_scripts(environment):
+    asked = client("api")
+    page = asked.get("/docs").text
+    assert "//" not in page.replace("http://testserver", "").replace("window.location", "").split("<script>")[0]
+    assert asked.get("/static-offline-docs/swagger-ui-bundle.js").status_code == 200
+
+
 def test_a_token_without_algorithm_is_forged():
     claims = {"sub": "ann", "jti": "1", "exp": int(time.time()) + 60}
     forged = jwt.encode(claims, "", "none")
@@ -90,8 +220,9 @@ def test_roles_have_their_own_paths(environment):
     assert {"/auth/login", "/v1/chat/completions", "/chat"} <= paths["api"]
     assert {"/chat", "/api/nodes", "/api/health"} <= paths["websocket"]
     assert not {"/auth/login", "/v1/models"} & paths["websocket"]
-    assert "/v1/chat/completions" in paths["backend"]
-    assert "/chat" not in paths["backend"]
+    # OpenAI's API below both prefixes, and Ollama's own.
+    assert {"/v1/chat/completions", "/api/v1/models", "/api/tags", "/api/generate", "/api/chat"} <= paths["backend"]
+    assert not {"/chat", "/auth/login"} & paths["backend"]
 
 
 def test_a_websocket_needs_a_token_and_a_planned_origin(environment):
@@ -138,12 +269,25 @@ def test_the_web_interface_knows_where_to_go_and_goes_nowhere_else(environment):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("JWT_SECRET", "short"), ("OLLAMA_NODES", "ollama:11434"), ("CORS_ORIGINS", "*"), ("PUBLIC_ENDPOINTS", "{")],
+    [
+        ("JWT_SECRET", "short"),
+        ("JWT_REFRESH_SECRET", "short"),
+        ("JWT_EXPIRY", "1 hour"),
+        ("OLLAMA_NODES", "ollama:11434"),
+        ("CORS_ORIGINS", "*"),
+        ("PUBLIC_ENDPOINTS", "{"),
+    ],
 )
 def test_bad_settings_are_named(environment, name, value):
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load(GatewaySettings)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("900", 900), ("90s", 90), ("15m", 900), ("1h", 3600), ("1d", 86400)])
+def test_a_session_lasts_as_long_as_is_said(environment, given, seconds):
+    environment.setenv("JWT_EXPIRY", given)
+    assert load(GatewaySettings).jwt_expiry == seconds
 
 
 @pytest.mark.parametrize(

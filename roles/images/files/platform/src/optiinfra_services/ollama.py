@@ -1,12 +1,15 @@
 """Stands in for Ollama where its image cannot be had: its API before a real llama.cpp server with a tiny random model.
 
-Every model that is asked for by /api/pull is there at once and is the same tiny one; what it says has no meaning.
+Every model that is asked for by /api/pull is there at once and is the same tiny one; what it says has no meaning. The
+names are kept below OLLAMA_MODELS, as Ollama keeps its models.
 """
 
 import datetime
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +29,7 @@ STAND_IN = "a simulation on the processor: llama.cpp with a tiny random model be
 
 class Settings(CommonSettings, llama.LlamaSettings):
     port: Port = Field(11434, validation_alias="OLLAMA_PORT")
+    models: Path = Field(Path("/models"), validation_alias="OLLAMA_MODELS")
 
 
 class Pull(BaseModel):
@@ -42,10 +46,17 @@ def _now() -> str:
 
 
 class Models:
-    """The names that were pulled."""
+    """The names that were pulled, and when."""
 
-    def __init__(self) -> None:
-        self.names: dict[str, str] = {}
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "simulated.json"
+        self.names: dict[str, str] = json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def pull(self, name: str) -> None:
+        self.names.setdefault(_tagged(name), _now())
+        written = self._file.with_suffix(".new")
+        written.write_text(json.dumps(self.names))
+        os.replace(written, self._file)
 
     def card(self, name: str) -> dict[str, Any]:
         details = {"format": "gguf", "family": "llama", "parameter_size": "simulated", "quantization_level": "F32"}
@@ -62,13 +73,13 @@ class Models:
         return tagged
 
 
-def build(_settings: Settings):
+def build(settings: Settings):
     def probe() -> None:
         httpx.get(f"{llama.URL}/health", timeout=2).raise_for_status()
 
     app = create_app("ollama-simulated", Health("ollama-simulated", [Check("llama.cpp", probe)], keep=1.0))
     engine = llama.client()
-    models = Models()
+    models = Models(settings.models)
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Any, error: HTTPException) -> JSONResponse:
@@ -88,8 +99,11 @@ def build(_settings: Settings):
 
     @app.post("/api/pull")
     def pull(given: Pull) -> Response:
-        models.names.setdefault(_tagged(given.model), _now())
-        return JSONResponse({"status": "success"})
+        models.pull(given.model)
+        # As Ollama: lines of JSON unless told otherwise.
+        steps = [{"status": "pulling manifest"}] * given.stream + [{"status": "success"}]
+        kind = "application/x-ndjson" if given.stream else "application/json"
+        return Response("".join(json.dumps(step) + "\n" for step in steps), media_type=kind)
 
     @app.post("/api/show")
     def show(body: dict[str, Any]) -> dict[str, Any]:
@@ -135,26 +149,32 @@ def build(_settings: Settings):
     async def speak(body: dict[str, Any], messages: list[Any], shaped: Any) -> Response:
         """Answer in Ollama's shape: lines of JSON, or one object without ``stream``."""
         name = models.find(body.get("model"))
-        limit = int((body.get("options") or {}).get("num_predict", 128))
+        try:
+            limit = int((body.get("options") or {}).get("num_predict", 128))
+        except (AttributeError, TypeError, ValueError):
+            raise HTTPException(400, "options.num_predict must be a number") from None
         asked = {"messages": messages, "max_tokens": limit, "stream": True, "stream_options": {"include_usage": True}}
 
+        engines = await engine.send(engine.build_request("POST", "/v1/chat/completions", json=asked), stream=True)
+        if engines.status_code != 200:
+            said = await engines.aread()
+            raise HTTPException(engines.status_code, said.decode(errors="replace")[:500])
+
         async def lines() -> AsyncIterator[dict[str, Any]]:
-            async with engine.stream("POST", "/v1/chat/completions", json=asked) as answer:
-                usage, why = {}, "stop"
-                async for line in answer.aiter_lines():
+            usage, why = {}, "stop"
+            try:
+                async for line in engines.aiter_lines():
                     if not line.startswith("data: ") or line == "data: [DONE]":
                         continue
                     said = json.loads(line[6:])
                     usage = said.get("usage") or usage
                     for choice in said.get("choices", []):
                         why = choice.get("finish_reason") or why
-                        if choice["delta"].get("content"):
-                            yield {
-                                "model": name,
-                                "created_at": _now(),
-                                **shaped(choice["delta"]["content"]),
-                                "done": False,
-                            }
+                        text = choice["delta"].get("content")
+                        if text:
+                            yield {"model": name, "created_at": _now(), **shaped(text), "done": False}
+            finally:
+                await engines.aclose()
             end = {"model": name, "created_at": _now(), **shaped(""), "done": True, "done_reason": why}
             yield {
                 **end,

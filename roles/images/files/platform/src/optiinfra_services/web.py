@@ -79,7 +79,11 @@ def create_app(
     service: str, health: Health, health_paths: tuple[str, ...] = (), *, metrics: bool = True, **options: Any
 ) -> FastAPI:
     """A FastAPI application that already answers /health (and the given paths) and /metrics."""
-    app = FastAPI(title=f"OptiInfra {service}", version=__version__, **options)
+    make: Any = FastAPI
+    if options.get("docs_url", True):
+        # Swagger's scripts from the package, not from somebody else's server.
+        from fastapi_offline import FastAPIOffline as make
+    app = make(title=f"OptiInfra {service}", version=__version__, **options)
     INFO.labels(service, __version__).set(1)
     # A container's root is on the file system of the engine's data.
     FREE.set_function(lambda: _bytes("f_bavail"))

@@ -1,6 +1,7 @@
 """What OllamaMax' services read, under the names that its own images read."""
 
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -8,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from ..settings import CommonSettings, Port, RedisSettings, Seconds, http_url
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Urls = Annotated[list[str], NoDecode]
 
 
@@ -16,6 +18,8 @@ class GatewaySettings(CommonSettings, RedisSettings):
     web_port: Port | None = Field(None, validation_alias="WEB_PORT")
     # Shared by all listeners and the backend, so that a token of one is a token of all.
     jwt_secret: SecretStr = Field(min_length=32, validation_alias=AliasChoices("JWT_SECRET", "OLLAMA_JWT_SECRET"))
+    jwt_refresh_secret: SecretStr | None = Field(None, min_length=32, validation_alias="JWT_REFRESH_SECRET")
+    # Seconds, or 90s, 15m, 1h, 7d: OllamaMax' own image takes a bare number for milliseconds.
     jwt_expiry: Seconds = Field(3600, validation_alias="JWT_EXPIRY")
     cors_origins: Urls = Field([], validation_alias="CORS_ORIGINS")
     # Where models are served, tried in this order; those of our own are given the caller's token.
@@ -32,6 +36,12 @@ class GatewaySettings(CommonSettings, RedisSettings):
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return [http_url(one.strip()) for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+    @field_validator("jwt_expiry", mode="before")
+    @classmethod
+    def _with_unit(cls, value: Any) -> Any:
+        found = re.fullmatch(r"(\d+)([smhd])", value) if isinstance(value, str) else None
+        return int(found[1]) * UNITS[found[2]] if found else value
 
     @field_validator("public", mode="before")
     @classmethod

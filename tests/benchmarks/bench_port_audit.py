@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from common import alternate, command, local_hosts, playbook
+from common import alternate, command, local_hosts, playbook, sent
 
 HEAD = "- hosts: all\n  gather_facts: false\n  tasks:\n"
 EMPTY = HEAD + "    - ansible.builtin.meta: noop\n"
@@ -47,14 +47,6 @@ def crowded(listeners: int, connections: int) -> Iterator[tuple[str, ...]]:
             crowd.stdin.close()
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)
-
-
-def sent(module: str, arguments: str, folder: Path) -> Path:
-    """Return the file that Ansible sends to a host for a module with these arguments."""
-    settings = {"ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_PIPELINING": "0", "ANSIBLE_REMOTE_TMP": str(folder / module)}
-    words = ["ansible", "localhost", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "-m", module]
-    command(*words, *(["-a", arguments] if arguments else []), **settings)
-    return next(folder.glob(f"{module}/*/AnsiballZ_*.py"))
 
 
 def main() -> None:

@@ -39,6 +39,14 @@ def command(*words: str, cwd: Path = CHECKOUT, **environment: str) -> float:
     return seconds
 
 
+def sent(module: str, arguments: str, folder: Path) -> Path:
+    """Return the file that Ansible sends to a host for a module with these arguments."""
+    settings = {"ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_PIPELINING": "0", "ANSIBLE_REMOTE_TMP": str(folder / module)}
+    words = ["ansible", "localhost", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "-m", module]
+    command(*words, *(["-a", arguments] if arguments else []), **settings)
+    return next(folder.glob(f"{module}/*/AnsiballZ_*.py"))
+
+
 def alternate(runs: int, *measures) -> list[float]:
     """Run the measures in turn, so that a change of the machine's speed meets all of them; return their medians."""
     samples: list[list[float]] = [[] for _unused in measures]

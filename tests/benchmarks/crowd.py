@@ -19,7 +19,7 @@ CROWD = 5000  # connections of a pair of processes
 
 def listen(first: int, count: int) -> None:
     """Hold ``count`` listeners from port ``first`` on."""
-    held = [socket.create_server(("0.0.0.0", port), backlog=1) for port in range(first, first + count)]
+    held = [socket.create_server(("0.0.0.0", port), backlog=128) for port in range(first, first + count)]
     print("up", flush=True)
     sys.stdin.read()
     del held

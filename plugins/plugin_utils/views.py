@@ -15,7 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 SCHEMA = "optiinfra.platform/audit/1"
 SEVERITIES = ("error", "warning", "info")
-WORST = (*dict.fromkeys(_endpoints.STATES.values()), _endpoints.SERVED, _endpoints.UNKNOWN)
+# Of a service that publishes nothing: whether it runs is no question of ports.
+PORTLESS = "portless"
+WORST = (*dict.fromkeys(_endpoints.STATES.values()), _endpoints.SERVED, _endpoints.UNKNOWN, PORTLESS)
 EMPTY = ("findings", "accepted", "open_ports", "unseen", "endpoints", "stacks")
 
 
@@ -62,12 +64,17 @@ def _services(stack, result, states):
         "services": [
             {
                 "name": name,
-                "state": min(found[name] or {_endpoints.UNKNOWN}, key=WORST.index),
+                "state": min(found[name] or {_unseen(service)}, key=WORST.index),
                 "ports": sorted(ports[name]),
             }
-            for name in stack["services"]
+            for name, service in stack["services"].items()
         ],
     }
+
+
+def _unseen(service):
+    """Return the state of a service of which no endpoint and no port was seen."""
+    return _endpoints.UNKNOWN if (service or {}).get("ports") else PORTLESS
 
 
 def document(results, stacks, now=None):

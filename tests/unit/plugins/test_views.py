@@ -85,7 +85,7 @@ def test_services_have_the_state_of_their_ports(report):
     states = {service["name"]: service["state"] for service in stack["services"]}
     assert len(states) == 19
     assert (states["grafana"], states["postgres"], states["redis"]) == ("served", "squatted", "silent")
-    assert (states["qdrant"], states["data-collector-beat"]) == ("unknown", "unknown")
+    assert (states["qdrant"], states["data-collector-beat"]) == ("unknown", "portless")
     assert {one["id"]: one["state"] for one in report["hosts"][1]["endpoints"]} == {
         "optiinfra/grafana.http": "served", "optiinfra/postgres.sql": "squatted", "optiinfra/redis.resp": "silent",
         "optiinfra/qdrant.http": "unknown",

@@ -20,25 +20,33 @@ from ._error import StackError
 VERSION = 1
 
 
+def _fail(path, problem):
+    raise StackError("{0}: {1}. Restore it, or remove it to plan every port anew".format(path, problem))
+
+
 def parse(text, path):
     """Return {id: entry} of a lock's text ("" for none yet).
 
     :raises StackError: naming file, key and value; a lock that cannot be read is never replaced
     """
-
-    def fail(problem):
-        raise StackError("{0}: {1}. Restore it, or remove it to plan every port anew".format(path, problem))
-
     if not text.strip():
         return {}
     try:
         data = json.loads(text)
     except ValueError as exc:
-        fail("not JSON ({0})".format(exc))
+        _fail(path, "not JSON ({0})".format(exc))
+    return checked(data, path)
+
+
+def checked(data, path):
+    """Return {id: entry} of a lock's data.
+
+    :raises StackError: naming file, key and value
+    """
     if not isinstance(data, dict) or not isinstance(data.get("assignments"), dict):
-        fail("assignments: a mapping is expected")
+        _fail(path, "assignments: a mapping is expected")
     if data.get("version") != VERSION:
-        fail("version: {0!r} is not {1}".format(data.get("version"), VERSION))
+        _fail(path, "version: {0!r} is not {1}".format(data.get("version"), VERSION))
     for identity, entry in data["assignments"].items():
         try:
             for key in ("published", "target", "preferred"):
@@ -49,7 +57,7 @@ def parse(text, path):
         except (KeyError, TypeError, ValueError):
             sound = False
         if not sound:
-            fail("assignments.{0}: {1!r} is no assignment".format(identity, entry))
+            _fail(path, "assignments.{0}: {1!r} is no assignment".format(identity, entry))
     return data["assignments"]
 
 

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """From the endpoints of a host's stacks to assignments without conflict: sticky, deterministic, explained.
 
-Pure and standard library only. Order of strength: fixed, earlier assignment, preferred port by stack order, moved.
+Pure and standard library only. Order of strength: fixed, earlier assignment, preferred port by priority and
+stack order, moved.
 """
 
 from __future__ import annotations
@@ -44,11 +45,16 @@ class _Ledger:
     def claim(self, binding, identity, strength):
         self._claims.setdefault((binding.protocol, binding.port), []).append(Claim(binding, identity, strength))
 
+    def release(self, binding, identity):
+        claims = self._claims[(binding.protocol, binding.port)]
+        claims[:] = [claim for claim in claims if claim.id != identity]
+
+    def conflicts(self, binding):
+        claims = self._claims.get((binding.protocol, binding.port), ())
+        return [claim for claim in claims if overlap(claim.binding, binding)]
+
     def conflict(self, binding) -> Optional[Claim]:
-        for claim in self._claims.get((binding.protocol, binding.port), ()):
-            if overlap(claim.binding, binding):
-                return claim
-        return None
+        return next(iter(self.conflicts(binding)), None)
 
 
 class _Planner:
@@ -65,15 +71,23 @@ class _Planner:
         self.ledger.claim(endpoint.at(port), endpoint.id, reason)
         self.result[endpoint.id] = {"published": port, "reason": reason, "explain": explain, "because_of": because_of}
 
+    def take_back(self, endpoint):
+        """Undo an assignment; return the port."""
+        port = self.result.pop(endpoint.id)["published"]
+        self.ledger.release(endpoint.at(port), endpoint.id)
+        return port
+
+    def live(self, endpoint, port):
+        """Tell whether somebody listens where an endpoint would."""
+        binding = endpoint.at(port)
+        return any(overlap(found, binding) for found in self._live.get((binding.protocol, port), ()))
+
     def usable(self, endpoint, port):
         """Tell whether an endpoint may be moved to ``port``."""
         low, high = self.host.ephemeral
         if not 1024 <= port <= 65535 or low <= port <= high or port in self.host.reserved or port in BAD_PORTS:
             return False
-        binding = endpoint.at(port)
-        if self.ledger.conflict(binding):
-            return False
-        return not any(overlap(live, binding) for live in self._live.get((binding.protocol, port), ()))
+        return not self.ledger.conflict(endpoint.at(port)) and not self.live(endpoint, port)
 
     def shift(self, members):
         """Return the smallest distance up (then down) at which all endpoints find a usable port."""
@@ -130,9 +144,14 @@ def _units(endpoints):
     return list(units.values())
 
 
+def _by_priority(units):
+    """Return the units in order of priority, a group's being that of its highest member; else as they were."""
+    return sorted(units, key=lambda unit: -max(m.priority for m in unit))
+
+
 def _preferred(planner, units):
-    """Give what is preferred and free; return [(endpoints, conflicting claim)] of the rest."""
-    rest = []
+    """Give what is preferred and free; return the units that remain."""
+    rest, seated = [], {}
     for members in units:
         if any(m.id in planner.result for m in members):
             # Part of the group is where it was; the others join as they can.
@@ -140,24 +159,56 @@ def _preferred(planner, units):
         else:
             pending = [members]
         for unit in pending:
-            found, blocker = {}, None
-            for m in unit:
-                free = [p for p in m.choices if planner.ledger.conflict(m.at(p)) is None]
-                if not free:
-                    blocker = planner.ledger.conflict(m.at(m.preferred))
-                    break
-                found[m.id] = free[0]
-            if blocker or _clash_inside(unit, found):
-                rest.append((unit, blocker))
+            if len(unit) == 1:
+                if not _seat(planner, unit[0], seated, set()):
+                    rest.append(unit)
+                continue
+            free = [[p for p in m.choices if planner.ledger.conflict(m.at(p)) is None] for m in unit]
+            found = {m.id: ports[0] for m, ports in zip(unit, free) if ports}
+            if len(found) < len(unit) or _clash_inside(unit, found):
+                rest.append(unit)
                 continue
             for m in unit:
-                word = (
-                    "the port its stack asks for"
-                    if found[m.id] == m.preferred
-                    else "the first free of {0}-{1}".format(m.choices[0], m.choices[-1])
-                )
-                planner.assign(m, found[m.id], "preferred", word)
+                planner.assign(m, found[m.id], "preferred", _word(m, found[m.id]))
     return rest
+
+
+def _word(endpoint, port):
+    if len(endpoint.choices) == 1:
+        return "the port its stack asks for"
+    return "one of {0}-{1}, which its stack asks for".format(endpoint.choices[0], endpoint.choices[-1])
+
+
+def _seat(planner, endpoint, seated, tried):
+    """Give an endpoint one of its choices, others going elsewhere in their ranges if need be; tell whether it could.
+
+    :arg seated: {id: endpoint} of those that could go elsewhere, extended here
+    :arg tried: bindings that cannot be freed, extended here
+    """
+
+    def take(port):
+        planner.assign(endpoint, port, "preferred", _word(endpoint, port))
+        if len(endpoint.choices) > 1:
+            seated[endpoint.id] = endpoint
+        return True
+
+    # Of a range, each port is as good as the first: better one on which no stranger listens.
+    free = [p for p in endpoint.choices if planner.ledger.conflict(endpoint.at(p)) is None]
+    if free:
+        return take(next((p for p in free if not planner.live(endpoint, p)), free[0]))
+    for port in endpoint.choices:
+        blockers = planner.ledger.conflicts(endpoint.at(port))
+        if endpoint.at(port) in tried or len(blockers) > 1 or blockers[0].id not in seated:
+            continue
+        tried.add(endpoint.at(port))
+        other = seated[blockers[0].id]
+        planner.take_back(other)
+        take(port)
+        if _seat(planner, other, seated, tried):
+            return True
+        planner.take_back(endpoint)
+        planner.assign(other, port, "preferred", _word(other, port))
+    return False
 
 
 def _clash_inside(unit, found):
@@ -165,20 +216,22 @@ def _clash_inside(unit, found):
     return any(overlap(one, two) for i, one in enumerate(bindings) for two in bindings[i + 1 :])
 
 
-def _moved(planner, rest):
-    for unit, _first in rest:
+def _moved(planner, rest, priorities):
+    for unit in rest:
         # A group that asks twice for the same port cannot stay together.
         parts = [[m] for m in unit] if _clash_inside(unit, {m.id: m.preferred for m in unit}) else [unit]
         for part in parts:
             blockers = [planner.ledger.conflict(m.at(m.preferred)) for m in part]
             if len(part) == 1 and blockers[0] is None:
-                planner.assign(part[0], part[0].preferred, "preferred", "the port its stack asks for")
+                planner.assign(part[0], part[0].preferred, "preferred", _word(part[0], part[0].preferred))
                 continue
             cause = next(claim for claim in blockers if claim)
             ports = planner.shift(part)
             for m, port, blocker in zip(part, ports, blockers):
                 if blocker:
-                    why = "{0} belongs to {1} ({2})".format(m.preferred, blocker.id, _STRENGTH[blocker.strength])
+                    higher = blocker.strength == "preferred" and priorities[blocker.id] > m.priority
+                    reason = "of a higher priority" if higher else _STRENGTH[blocker.strength]
+                    why = "{0} belongs to {1} ({2})".format(m.preferred, blocker.id, reason)
                 else:
                     why = "moves with its group {0}, because {1} belongs to {2}".format(
                         m.group, cause.binding.port, cause.id
@@ -218,13 +271,15 @@ def _override(endpoints, overrides):
     ]
 
 
-def plan(endpoints, lock=None, overrides=None, host=None, stacks=()):
+def plan(endpoints, lock=None, overrides=None, host=None, stacks=(), elsewhere=(), earlier=None):
     """Return (assignments, moves) for the endpoints of all stacks that are planned together on one host.
 
     :arg endpoints: [Endpoint] in stack order
     :arg lock: {id: {published, target, host_ip, protocol, preferred}}; stacks that are not planned now keep theirs
     :arg overrides: {id or service.name: port}, validated
     :arg stacks: names of stacks that are planned now, though they may have no endpoint
+    :arg elsewhere: [(Binding, text)] of what stacks have on hosts that are planned with this one (see ``_peers``)
+    :arg earlier: what this host has, when ``lock`` is of several hosts; moves are told of it
     :returns: assignments in the order of ``endpoints``; moves: [{endpoint, from, to, why, because_of}]
     :raises StackError: for a clash of two fixed ports, an unknown override, or when no port is left
     """
@@ -243,11 +298,15 @@ def plan(endpoints, lock=None, overrides=None, host=None, stacks=()):
         entry = lock[identity]
         if identity.split("/", 1)[0] not in planned:
             planner.ledger.claim(Binding(entry["host_ip"], entry["published"], entry["protocol"]), identity, "kept")
+    for binding, text in elsewhere:
+        planner.ledger.claim(binding, text, "kept")
+    earlier = lock if earlier is None else earlier
     _fixed(planner, endpoints, overrides)
     _sticky(planner, endpoints, lock)
-    _moved(planner, _preferred(planner, _units(endpoints)))
+    rest = _preferred(planner, _by_priority(_units(endpoints)))
+    _moved(planner, rest, {e.id: e.priority for e in endpoints})
     assignments = [_assignment(e, planner.result[e.id], host) for e in endpoints]
-    return assignments, [_move(a, lock, planner) for a in assignments if _is_move(a, lock)]
+    return assignments, [_move(a, earlier, planner) for a in assignments if _is_move(a, earlier)]
 
 
 def _assignment(endpoint, outcome, host):
@@ -288,7 +347,10 @@ def _move(assignment, lock, planner):
     why, because_of = assignment["explain"], planner.result[identity]["because_of"]
     if identity in planner.lost:
         stronger = planner.lost[identity]
-        why, because_of = "{0} is fixed for {1} now".format(earlier["published"], stronger.id), stronger.id
+        word = "is fixed for {0} now" if stronger.strength == "fixed" else "belongs to {0}"
+        why, because_of = "{0} {1}".format(stronger.binding.port, word.format(stronger.id)), stronger.id
+    elif earlier and assignment["reason"] == "sticky":
+        why = "{0} on the hosts that are planned with this one".format(assignment["published"])
     elif earlier and assignment["reason"] != "moved":
         why = "its stack or an override asks for {0} now".format(assignment["preferred"])
     return {

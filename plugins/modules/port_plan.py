@@ -12,7 +12,8 @@ author:
   - The optiinfra.platform maintainers (@optiinfra)
 description:
   - Reads one or more stacks (Compose projects) and assigns a host port to each port that they publish.
-  - Order of strength is a fixed port, the earlier assignment, the preferred port by stack order, and last a moved one.
+  - Order of strength is a fixed port, the earlier assignment, the preferred port by priority (C(x-catalog.priority))
+    and stack order, and last a moved one.
   - Assignments are kept in a lock on the host, so that a later plan never moves them. Adding a stack never moves what
     is already assigned.
   - A moved endpoint never gets a port of the ephemeral range, a reserved port, a port below 1024, one that browsers
@@ -28,7 +29,7 @@ attributes:
 options:
   stacks:
     description:
-      - The stacks, in order of priority. Each is the name of a stack that this collection carries, the path of a
+      - The stacks, in order. Each is the name of a stack that this collection carries, the path of a
         Compose file or of a folder with one on the controller, a list of files that are merged, a mapping with C(files)
         (any of these), C(profiles) (those that are active) and C(name), or the project itself as a mapping with
         C(services).
@@ -53,10 +54,19 @@ options:
     description: Whether endpoints that have to move avoid ports that somebody listens on now.
     type: bool
     default: true
+  peers:
+    description:
+      - Hosts on which every endpoint has to have the same port, as O(state=looked) returned them, the same list on each
+        of them and this host among them. They are planned as if they were one.
+    type: list
+    elements: dict
+    default: []
   state:
-    description: V(present) assigns; V(absent) releases what the stacks had.
+    description:
+      - V(present) assigns; V(absent) releases what the stacks had; V(looked) only tells what hosts that are planned
+        with this one have to know.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, looked]
     default: present
 """
 
@@ -78,6 +88,17 @@ EXAMPLES = r"""
     stacks: [optiinfra]
     overrides:
       portal.http: 8443
+
+- name: Look at the hosts that shall have a stack at the same ports
+  optiinfra.platform.port_plan:
+    stacks: [vultr_demo]
+    state: looked
+  register: look
+
+- name: Plan them as if they were one
+  optiinfra.platform.port_plan:
+    stacks: [vultr_demo]
+    peers: "{{ ansible_play_hosts | map('extract', hostvars, ['look', 'host']) }}"
 """
 
 RETURN = r"""
@@ -118,6 +139,10 @@ moves:
       to: 5433
       why: 5432 belongs to optiinfra/postgres.sql (earlier in the order)
       because_of: optiinfra/postgres.sql
+host:
+  description: What hosts that are planned with this one have to know, for O(peers).
+  returned: with O(state=looked)
+  type: dict
 lock:
   description: The file that keeps the assignments.
   returned: success
@@ -125,8 +150,9 @@ lock:
 """
 
 import contextlib
+import platform
 
-from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _lock, _plan, _sockets, _stack
+from ansible_collections.optiinfra.platform.plugins.module_utils import _base, _lock, _peers, _plan, _sockets, _stack
 from ansible_collections.optiinfra.platform.plugins.module_utils._binding import port_number
 
 
@@ -163,6 +189,9 @@ def work(module):
     path = params["lock"]
     names, endpoints = _stacks(params["stacks"])
     overrides = _overrides(params["overrides"])
+    if params["state"] == "looked":
+        lock = _lock.parse(_lock.read(path), path)
+        return {"changed": False, "host": _peers.seen(platform.node(), _host(True), lock), "lock": path}
     with contextlib.nullcontext() if module.check_mode else _lock.exclusive(path):
         before = _lock.read(path)
         lock = _lock.parse(before, path)
@@ -170,8 +199,9 @@ def work(module):
         if params["state"] == "absent":
             assignments, moves, after = [], [], _lock.render(others)
         else:
-            host = _host(params["avoid_listeners"])
-            assignments, moves = _plan.plan(endpoints, lock, overrides, host, names)
+            given = (_host(params["avoid_listeners"]), lock, ())
+            host, known, elsewhere = _peers.together(params["peers"], names) if params["peers"] else given
+            assignments, moves = _plan.plan(endpoints, known, overrides, host, names, elsewhere, lock)
             after = _lock.render({**others, **_plan.locked(assignments)})
         if after != before and not module.check_mode:
             _lock.write(path, after)
@@ -192,7 +222,8 @@ def main():
             "environment": {"type": "dict", "default": {}},
             "overrides": {"type": "dict", "default": {}},
             "avoid_listeners": {"type": "bool", "default": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "peers": {"type": "list", "elements": "dict", "default": []},
+            "state": {"type": "str", "choices": ["present", "absent", "looked"], "default": "present"},
         },
         work,
     )

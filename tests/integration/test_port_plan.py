@@ -168,3 +168,35 @@ def test_the_action_plugin_reads_files_on_the_controller(root, tmp_path):
     assert "Traceback" not in bad.stdout + bad.stderr
     unknown = adhoc("nothing")
     assert "is no stack of this collection" in unknown.stdout
+
+
+def test_hosts_that_are_planned_as_one_have_the_same_ports(module, tmp_path, listen, port):
+    """The locks are those of three hosts; what listens is this machine's, which is all of them."""
+    asked, locks = str(port), [str(tmp_path / name / "ports.json") for name in "abc"]
+    listen("127.0.0.1", port + 1)
+    module("port_plan", stacks=stacks(demo(published=asked)), lock=locks[0])
+    module("port_plan", stacks=stacks(demo("other", published=asked), demo(published=asked)), lock=locks[1])
+
+    def look():
+        return [module("port_plan", stacks=stacks(demo()), lock=lock, state="looked")["host"] for lock in locks]
+
+    def plan_all(peers):
+        return [module("port_plan", stacks=stacks(demo(published=asked)), lock=lock, peers=peers) for lock in locks]
+
+    first = plan_all(look())
+    assert [found["assignments"][0]["published"] for found in first] == [port + 2] * 3
+    assert [found["changed"] for found in first] == [True, False, True]
+    # Another stack has the port on one of them, so it is moved on all of them.
+    assert f"{port} belongs to other/web.http on " in first[0]["moves"][0]["why"]
+    assert [json.loads(text(lock))["assignments"]["demo/web.http"]["published"] for lock in locks] == [port + 2] * 3
+    again = plan_all(look())
+    assert [(found["changed"], found["moves"]) for found in again] == [(False, [])] * 3
+
+
+@pytest.mark.parametrize("peer", [{}, {"ephemeral": [1, 2], "reserved": [70000]}, {"ephemeral": "x"}])
+def test_a_peer_that_is_none_is_refused(module, lock, peer):
+    found = module("port_plan", stacks=stacks(demo()), lock=lock, peers=[peer])
+    assert found["failed"]
+    assert "peers[0]." in found["msg"]
+    assert "state=looked" in found["msg"]
+    assert not os.path.exists(lock)

@@ -138,6 +138,31 @@ def test_a_range_is_searched_before_anything_moves():
     assert moves == []
 
 
+def test_a_range_makes_room_for_one_that_has_no_choice():
+    wide = endpoint("a", "x", 3000)._replace(choices=(3000, 3001))
+    wider = endpoint("a", "y", 3001)._replace(choices=(3001, 3002))
+    found, moves = plan([wide, wider, endpoint("b", "z", 3000)])
+    assert (ports(found), moves) == ({"a/x": 3001, "a/y": 3002, "b/z": 3000}, [])
+
+
+def test_a_range_keeps_off_a_stranger():
+    wide = endpoint("a", "x", 3000)._replace(choices=(3000, 3001))
+    found, _moves = plan([wide], host=Host(listeners=(Binding("0.0.0.0", 3000),)))
+    assert ports(found) == {"a/x": 3001}
+
+
+def test_the_higher_priority_gets_the_port_and_says_so():
+    found, moves = plan([endpoint("a", "x", 3000), endpoint("b", "x", 3000, priority=5)])
+    assert ports(found) == {"a/x": 3001, "b/x": 3000}
+    assert moves[0]["why"] == "3000 belongs to b/x.http (of a higher priority)"
+
+
+def test_priority_moves_nothing_that_is_there():
+    first, _moves = plan([endpoint("a", "x", 3000)])
+    found, _moves = plan([endpoint("a", "x", 3000), endpoint("b", "x", 3000, priority=5)], locked(first))
+    assert ports(found) == {"a/x": 3000, "b/x": 3001}
+
+
 def test_no_port_left_is_said():
     host = Host(ephemeral=(1024, 65535))
     with pytest.raises(StackError, match="no free port is left"):
@@ -211,6 +236,31 @@ def test_no_fewer_moves_are_possible(endpoints):
     """With one address, each port can serve one of those that ask for it: all others have to move."""
     _found, moves = plan(endpoints)
     assert len(moves) == len(endpoints) - len({e.preferred for e in endpoints})
+
+
+def most(choices, taken=frozenset()):
+    """Return how many can have one of their choices at most, by trying everything."""
+    if not choices:
+        return 0
+    first, *others = choices
+    return max([most(others, taken), *(1 + most(others, taken | {port}) for port in first if port not in taken)])
+
+
+@given(st.lists(st.tuples(st.integers(3000, 3005), st.integers(1, 3)), max_size=7))
+def test_no_fewer_moves_are_possible_with_ranges(wanted):
+    choices = [tuple(range(first, first + count)) for first, count in wanted]
+    endpoints = [endpoint("a", f"x{i}", ports[0])._replace(choices=ports) for i, ports in enumerate(choices)]
+    found, moves = plan(endpoints)
+    assert conflicts(found) == []
+    assert len(endpoints) - len(moves) == most(choices)
+
+
+@given(small, st.data())
+def test_nobody_gives_way_to_a_lower_priority(endpoints, data):
+    endpoints = [e._replace(group=None, priority=data.draw(st.integers(-2, 2))) for e in endpoints]
+    _found, moves = plan(endpoints)
+    priority = {e.id: e.priority for e in endpoints}
+    assert all(priority[m["because_of"]] >= priority[m["endpoint"]] for m in moves)
 
 
 @given(small, st.sets(st.integers(0, 7)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import time
 
 from ._binding import host_port
@@ -58,18 +59,29 @@ async def _probe(target, timeout, limit):
         return found
 
 
+def _descriptors(wanted):
+    """Return how many connections there can be at once: as many as wanted, if the machine allows so many files."""
+    keep = 64  # what Python and Ansible have open
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits = [limit for limit in (wanted + keep, hard) if limit != resource.RLIM_INFINITY]
+    if soft != resource.RLIM_INFINITY and soft < min(limits):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits), hard))
+    return max(1, min([wanted, *(limit - keep for limit in limits)]))
+
+
 async def _all(targets, timeout, concurrency):
     limit = asyncio.Semaphore(concurrency)
     return await asyncio.gather(*(_probe(target, timeout, limit) for target in targets))
 
 
-def probe(targets, timeout=3.0, concurrency=256):
+def probe(targets, timeout=3.0, concurrency=1024):
     """Return the targets, in their order, each with ``state``, ``milliseconds`` and ``http``.
 
     :arg targets: [{address, port, health: HTTP path or None}]
     :arg timeout: seconds for the connection, and again for the HTTP answer
+    :arg concurrency: connections at once; fewer where the machine allows fewer open files
     """
-    return asyncio.run(_all(targets, timeout, concurrency))
+    return asyncio.run(_all(targets, timeout, _descriptors(min(concurrency, max(1, len(targets))))))
 
 
 def judge(results):

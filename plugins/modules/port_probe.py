@@ -52,9 +52,9 @@ options:
     type: float
     default: 3
   concurrency:
-    description: How many ports are tried at once.
+    description: How many ports are tried at once; fewer where the machine allows fewer open files.
     type: int
-    default: 256
+    default: 1024
 """
 
 EXAMPLES = r"""
@@ -139,7 +139,7 @@ def main():
             "unreachable": {"type": "list", "elements": "int", "default": []},
             "ports": {"type": "list", "elements": "int", "default": []},
             "timeout": {"type": "float", "default": 3},
-            "concurrency": {"type": "int", "default": 256},
+            "concurrency": {"type": "int", "default": 1024},
         },
         work,
     )

@@ -2,7 +2,8 @@
 
 The host is a network namespace with 10, 200 and 2,000 listeners and 20,000 established connections (40,000 sockets,
 as both ends are there). Prints the wall time of the whole play, and that of the module on the host: the file that
-Ansible sends there, run as Ansible runs it. The 50 hosts are names of this machine, each with a connection of its own.
+Ansible sends there, run as Ansible runs it; and the ratio of what both take beyond ansible.builtin.ping, which does
+nothing. The 50 hosts are names of this machine, each with a connection of its own.
 
     python tests/benchmarks/bench_port_audit.py [RUNS]
 """
@@ -25,6 +26,7 @@ EMPTY = HEAD + "    - ansible.builtin.meta: noop\n"
 THEIRS = HEAD + "    - community.general.listen_ports_facts:\n"
 OURS = HEAD + "    - optiinfra.platform.port_audit: {lock: /nonexistent/ports.json}\n"
 MODULES = {
+    "ansible.builtin.ping": "",
     "community.general.listen_ports_facts": "",
     "optiinfra.platform.port_audit": "lock=/nonexistent/ports.json",
 }
@@ -53,9 +55,9 @@ def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     one = local_hosts(1)
     print(f"medians of {runs} runs, seconds")
-    print(f"{'':21} {'the play':^34} {'the module on the host':^34}")
+    print(f"{'':21} {'the play':^35} {'the module on the host':^35}   beyond")
     names = f"{'listen_ports_facts':>18} {'port_audit':>10} {'ratio':>5}"
-    print(f"{'listeners':>9} {'connections':>11} {names} {names}")
+    print(f"{'listeners':>9} {'connections':>11} {names} {names} {'ping':>8}")
     with tempfile.TemporaryDirectory() as folder:
         files = [sent(module, arguments, Path(folder)) for module, arguments in MODULES.items()]
         for listeners, connections in CASES:
@@ -66,8 +68,9 @@ def main() -> None:
                     *(partial(playbook, text, one, prefix=prefix) for text in (THEIRS, OURS)),
                     *(partial(command, *prefix, "/usr/bin/python3", str(file)) for file in files),
                 )
-            pairs = [f"{t:>18.2f} {o:>10.2f} {t / o:>5.1f}" for t, o in (measured[:2], measured[2:])]
-            print(f"{listeners:>9} {connections:>11} {' '.join(pairs)}")
+            pairs = [f"{t:>18.2f} {o:>10.2f} {t / o:>5.1f}" for t, o in (measured[:2], measured[3:])]
+            _ping, theirs, ours = (seconds - measured[2] for seconds in measured[2:])
+            print(f"{listeners:>9} {connections:>11} {' '.join(pairs)} {theirs / ours:>8.1f}")
     empty, ours = alternate(runs, *(partial(playbook, text, local_hosts(50), forks=20) for text in (EMPTY, OURS)))
     print(f"50 hosts in one play, 20 at a time: {ours:.2f} s, {ours - empty:.2f} s more than an empty play")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import sys
 import time
 
 import pytest
@@ -122,3 +124,20 @@ def test_bad_input_is_named(module, change, problem):
 def test_a_name_that_does_not_resolve_is_no_crash(module):
     found = module("port_probe", address="no-such-host.invalid", ports=[80])
     assert found["results"][0]["state"] == "failed"
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200))
+from ansible_collections.optiinfra.platform.plugins.module_utils import _reach
+found = _reach.probe([{"address": "127.0.0.9", "port": port} for port in range(20000, 20600)])
+print(sorted({one["state"] for one in found}), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+def test_no_more_connections_than_the_machine_allows_files(root):
+    environment = {**os.environ, "PYTHONPATH": str(root / ".collections")}
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_FILES], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['refused'] 200\n"

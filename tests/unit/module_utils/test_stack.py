@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError, parse_stack
 from hypothesis import given
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from fuzz import cases
 
 
 def project(*ports, **service):
@@ -227,6 +233,7 @@ port_values = (
 )
 
 
+@cases(100)
 @given(
     st.fixed_dictionaries(
         {"name": st.just("demo") | json_values},

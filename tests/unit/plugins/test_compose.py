@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from ansible_collections.optiinfra.platform.plugins.module_utils._stack import StackError, parse_stack
 from ansible_collections.optiinfra.platform.plugins.plugin_utils.stacks import load_stack
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from fuzz import cases
 
 MERGES = "x0: &x0 {a: 1, b: 2}\n" + "".join(f"x{n}: &x{n} {{<<: [*x{n - 1}, *x{n - 1}]}}\n" for n in range(1, 40))
 LAUGHS = "x0: &x0 [ha, ha]\n" + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 12))
@@ -137,7 +142,7 @@ FILE = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
+@cases(100)
 @given(one=FILE, other=FILE)
 def test_no_file_makes_a_traceback(one, other, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")

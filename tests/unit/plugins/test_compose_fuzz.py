@@ -16,30 +16,39 @@ TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS))
 from fuzz import cases, mutated
 
-PLAIN = """
+FILES = {
+    "compose.yaml": """
 services:
   web:
-    extends: {file: compose.override.yaml, service: base}
+    extends: {file: base.yaml, service: base}
     ports: ["${WEB:-8080}:80", "127.0.0.1:9000-9002:9000-9002/udp", {target: 443, published: "8443-8450"}]
     profiles: [front]
-  base:
+  agent:
     image: a
-    ports: !override ["80"]
     network_mode: host
     expose: ["53/udp", 8000]
 include:
-  - path: compose.override.yaml
-"""
-DOTENV = """# Comment
+  - path: more.yaml
+""",
+    "compose.override.yaml": """
+services:
+  web:
+    ports: !override ["127.0.0.1:${WEB}:80"]
+  agent: {image: !reset null}
+""",
+    "base.yaml": "services: {base: {image: a, ports: ['8000']}}",
+    "more.yaml": "services: {db: {image: d, ports: ['5432:5432']}}",
+    ".env": """# Comment
 export WEB=8081
 NAME="a b" # c
-QUOTED='it''s'
+QUOTED='it is $5'
 COMPOSE_PROFILES=front,back
 OTHER=${WEB:-1}${NONE-x}
 MANY="two
 lines"
 COMPOSE_PROJECT_NAME=shop
-"""
+""",
+}
 STACKS = {name: (ROLES / name / "files" / "compose.yaml").read_text() for name in ("optiinfra", "vultr_demo")}
 
 
@@ -66,23 +75,32 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("shop")
 
 
-@pytest.mark.parametrize("name", STACKS)
-def test_the_files_of_this_collection_are_stacks(name, folder):
-    (folder / ".env").unlink(missing_ok=True)
-    (folder / "compose.yaml").write_text(STACKS[name])
-    assert planned(str(folder / "compose.yaml"))
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8", errors="replace")
+
+
+def test_without_a_mistake_they_are_stacks(tmp_path):
+    write(tmp_path, FILES)
+    assert planned(str(tmp_path))
+    for name, text in STACKS.items():
+        write(tmp_path, {f"{name}.yaml": text})
+        assert planned(str(tmp_path / f"{name}.yaml"))
 
 
 @cases(60)
 @given(st.sampled_from(sorted(STACKS)).flatmap(lambda name: mutated(STACKS[name])))
 def test_stack_files(folder, text):
-    (folder / "compose.yaml").write_text(text, encoding="utf-8", errors="replace")
-    planned(str(folder / "compose.yaml"))
+    # Away from the .env of the projects below.
+    own = folder / "own"
+    own.mkdir(exist_ok=True)
+    write(own, {"stack.yaml": text})
+    planned(str(own / "stack.yaml"))
 
 
 @cases(100)
-@given(mutated(PLAIN), mutated(PLAIN), mutated(DOTENV), st.sampled_from([[], ["front"], ["*"]]))
-def test_projects(folder, text, override, dotenv, profiles):
-    for name, content in (("compose.yaml", text), ("compose.override.yaml", override), (".env", dotenv)):
-        (folder / name).write_text(content, encoding="utf-8", errors="replace")
-    planned({"files": str(folder), "profiles": profiles})
+@given(st.data())
+def test_projects(folder, data):
+    changed = data.draw(st.sets(st.sampled_from(sorted(FILES)), min_size=1, max_size=3))
+    write(folder, {**FILES, **{name: data.draw(mutated(FILES[name])) for name in sorted(changed)}})
+    planned({"files": str(folder), "profiles": data.draw(st.sampled_from([[], ["front"], ["*"]]))})

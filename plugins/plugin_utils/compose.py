@@ -223,7 +223,10 @@ class Project:
         included = replaced(Project(environment, seen, self._cache).load(paths), environment, str(paths[0]))
         for kind in ("services", "networks", "volumes", "configs", "secrets"):
             theirs, ours = included.get(kind) or {}, data.get(kind) or {}
-            clash = sorted(set(theirs) & set(ours)) if isinstance(theirs, dict) and isinstance(ours, dict) else []
+            for value, source in ((theirs, paths[0]), (ours, path)):
+                if not isinstance(value, dict):
+                    raise StackError(f"{source}: {kind}: a mapping is expected, not {value!r}"[:300])
+            clash = sorted(set(theirs) & set(ours), key=str)
             if clash and any(theirs[name] != ours[name] for name in clash):
                 raise StackError(f"{where}: {kind}.{clash[0]} is there already; an include cannot change it")
             if theirs:

@@ -64,6 +64,17 @@ def test_merges_that_double_are_read_once(tmp_path):
     assert load_stack(str(tmp_path))["definition"]["services"]["web"]["labels"] == {"a": 1, "b": 2}
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "where"), [("{}", "7", "theirs.yaml"), ("[a]", "{a: {image: a}}", "ours.yaml")]
+)
+@pytest.mark.parametrize("kind", ["services", "volumes"])
+def test_an_include_beside_what_is_no_mapping_is_said(kind, ours, theirs, where, tmp_path):
+    (tmp_path / "ours.yaml").write_text(f"include: [theirs.yaml]\n{kind}: {ours}\n")
+    (tmp_path / "theirs.yaml").write_text(f"{kind}: {theirs}\n")
+    with pytest.raises(StackError, match=rf"{where}: {kind}: a mapping is expected"):
+        load_stack(str(tmp_path / "ours.yaml"))
+
+
 def test_includes_that_double_end(tmp_path):
     """Each file includes the next one twice: 2**40 readings otherwise."""
     for number in range(40):
